@@ -1,0 +1,131 @@
+// What a Tenantry token says (an RFC 9068 access token with claims of its own), judged strictly: nothing is coerced.
+
+import type { Facts } from './decide.ts'
+import { invalidToken } from './errors.ts'
+import { isObject } from './json.ts'
+import { type Grant, isPattern } from './permissions.ts'
+
+/**
+ * The payload of a Tenantry token. Times are whole seconds since 1970 (RFC 7519 §2); fields that are not listed here
+ * are left alone.
+ */
+export type TokenClaims = {
+  readonly iss: string
+  /** The user's id as the identity provider names him, or `api_key:<id>` for a machine. */
+  readonly sub: string
+  readonly aud: string | readonly string[]
+  readonly exp: number
+  readonly iat: number
+  readonly nbf?: number
+  readonly jti: string
+  readonly client_id: string
+  readonly tenant_id: string
+  /** For display only: slugs change, and freed ones are taken by others. */
+  readonly tenant_slug: string
+  /** Null for a machine. */
+  readonly membership_id: string | null
+  /** Empty for a machine and in a narrowed token. */
+  readonly roles: readonly string[]
+  /** The catalogue's permissions, spelt out; empty where the product has no catalogue. */
+  readonly permissions: readonly string[]
+  /** What `holds()` reads: one per role, in the order of `roles`. */
+  readonly grants: readonly Grant[]
+  /** The revision of each history that the token was minted at. */
+  readonly rev: Readonly<Record<string, number>>
+}
+
+/** `sub` of a machine's token. The service refuses user ids that begin like this. */
+export const API_KEY_SUBJECT_PREFIX = 'api_key:'
+
+type Check = (value: unknown) => boolean
+
+const CHECKS: { readonly [claim in keyof TokenClaims]-?: Check } = {
+  iss: isText,
+  sub: isText,
+  aud: (value) => isText(value) || (isListOf(value, isText) && value.length > 0),
+  exp: isSeconds,
+  iat: isSeconds,
+  nbf: (value) => value === undefined || isSeconds(value),
+  jti: isText,
+  client_id: isText,
+  tenant_id: isText,
+  tenant_slug: isText,
+  membership_id: (value) => value === null || isText(value),
+  roles: (value) => isListOf(value, isText),
+  permissions: (value) => isListOf(value, isText),
+  grants: (value) => isListOf(value, isGrant),
+  rev: (value) => isObject(value) && Object.values(value).every(isCount),
+}
+
+const CHECK_LIST = Object.entries(CHECKS)
+
+/**
+ * Judges a decoded payload: every claim there, of the right type, and the subject of the kind that `membership_id`
+ * says.
+ *
+ * @throws TenantryError `invalid_token`, reason `claims`, naming the claim
+ * @example
+ * const payload: Record<string, unknown> = JSON.parse(text)
+ * assertClaims(payload)
+ * payload.tenant_id // string
+ */
+export function assertClaims(payload: Record<string, unknown>): asserts payload is TokenClaims {
+  for (const [claim, isFine] of CHECK_LIST) {
+    if (!isFine(payload[claim])) throw invalidToken('claims', `The token's claim "${claim}" is missing or malformed.`)
+  }
+  const isMachine = payload.membership_id === null
+  if (isMachine !== String(payload.sub).startsWith(API_KEY_SUBJECT_PREFIX)) {
+    throw invalidToken('claims', 'The token\'s claims "sub" and "membership_id" contradict each other.')
+  }
+}
+
+/**
+ * The facts that a verified token states, for `decide`. A token is issued in an active tenant only, and ends no later
+ * than anything it rests on; that end is `verify`'s business, so the facts have none of their own.
+ *
+ * @example
+ * decide(factsOf(claims), { tenant_id: claims.tenant_id, permission: 'invoice:read' }, new Date())
+ */
+export function factsOf(claims: TokenClaims): Facts {
+  const isByRole = claims.roles.length === claims.grants.length
+  const grants = claims.grants.map(({ permissions, excludes }, i) => {
+    return { role: (isByRole ? claims.roles[i] : undefined) ?? null, permissions, excludes }
+  })
+  const rest = { status: 'active', expires_at: null, grants } as const
+  return {
+    tenant: { id: claims.tenant_id, status: 'active' },
+    subject:
+      claims.membership_id === null
+        ? { kind: 'api_key', id: claims.sub.slice(API_KEY_SUBJECT_PREFIX.length), ...rest }
+        : { kind: 'membership', id: claims.membership_id, ...rest },
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): value is T[] {
+  return Array.isArray(value) && value.every(isItem)
+}
+
+/** Whole seconds; a float or a string is another dialect, and refused. */
+function isSeconds(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) > 0
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}
+
+/**
+ * A pattern that this version cannot read is refused: an exclude that matches nothing would grant more than was
+ * meant.
+ */
+function isGrant(value: unknown): value is Grant {
+  return isObject(value) && isListOf(value.permissions, isPatternText) && isListOf(value.excludes, isPatternText)
+}
+
+function isPatternText(value: unknown): value is string {
+  return typeof value === 'string' && isPattern(value)
+}

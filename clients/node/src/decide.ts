@@ -1,0 +1,115 @@
+// The decision: may this subject do this in this tenant, at this instant, and why? Pure; the check endpoint calls it
+// with facts from the database, the offline verifier with facts from a token.
+
+import { type Asked, type Grant, grantingPattern, parseAsked } from './permissions.ts'
+
+export type TenantStatus = 'active' | 'suspended' | 'archived' | 'deletion_scheduled' | 'erased'
+
+/** A role's grant, or one that no role names: an API key's, or a narrowed token's. */
+export type RoleGrant = Grant & { readonly role: string | null }
+
+type SubjectFacts = {
+  readonly id: string
+  /** RFC 3339 in UTC. From that very instant the subject is granted nothing. */
+  readonly expires_at: string | null
+  readonly grants: readonly RoleGrant[]
+}
+
+/** What a decision rests on. API keys have no suspended state: they are deleted, or they expire. */
+export type Facts = {
+  readonly tenant: { readonly id: string; readonly status: TenantStatus } | null
+  readonly subject:
+    | (SubjectFacts & { readonly kind: 'membership'; readonly status: 'active' | 'suspended' })
+    | (SubjectFacts & { readonly kind: 'api_key'; readonly status: 'active' })
+    | null
+}
+
+/** `resource_tenant_id` is the tenant that the resource says it belongs to, where the caller knows. */
+export type Question = {
+  readonly tenant_id: string
+  readonly permission: string
+  readonly resource_tenant_id?: string | undefined
+}
+
+/** Why a decision came out as it did. `code` is stable; the other members name what decided. */
+export type Reason =
+  | { readonly code: 'role_grants'; readonly role: string | null; readonly pattern: string }
+  | { readonly code: 'key_grants'; readonly pattern: string }
+  | { readonly code: 'no_role_grants'; readonly permission: string }
+  | { readonly code: 'membership_expired'; readonly expires_at: string }
+  | { readonly code: PlainCode }
+
+type PlainCode =
+  | 'permission_malformed'
+  | 'tenant_mismatch'
+  | 'tenant_not_found'
+  | 'tenant_suspended'
+  | 'tenant_archived'
+  | 'tenant_deletion_scheduled'
+  | 'not_a_member'
+  | 'membership_suspended'
+  | 'api_key_expired'
+
+export type Decision = { readonly decision: boolean; readonly reason: Reason }
+
+/**
+ * Decides, in this order: is the question well formed, is it about one tenant, is that tenant active, is the subject,
+ * and does any grant of the subject's hold the permission? The first "no" is the reason.
+ *
+ * @example
+ * decide(facts, { tenant_id: facts.tenant.id, permission: 'invoice:read' }, new Date())
+ * // { decision: true, reason: { code: 'role_grants', role: 'viewer', pattern: '*:read' } }
+ */
+export function decide(facts: Facts, question: Question, now: Date): Decision {
+  const asked = parseAsked(question.permission)
+  if (asked === undefined) return deny('permission_malformed')
+  if (isMismatch(facts, question)) return deny('tenant_mismatch')
+  return denialByTenant(facts) ?? denialBySubject(facts, now) ?? decideByGrants(facts, asked)
+}
+
+function isMismatch({ tenant }: Facts, { tenant_id, resource_tenant_id }: Question): boolean {
+  if (tenant !== null && tenant.id !== tenant_id) return true
+  return resource_tenant_id !== undefined && resource_tenant_id !== tenant_id
+}
+
+function denialByTenant({ tenant }: Facts): Decision | undefined {
+  switch (tenant?.status) {
+    case 'active':
+      return undefined
+    case 'suspended':
+      return deny('tenant_suspended')
+    case 'archived':
+      return deny('tenant_archived')
+    case 'deletion_scheduled':
+      return deny('tenant_deletion_scheduled')
+    default:
+      return deny('tenant_not_found')
+  }
+}
+
+function denialBySubject({ subject }: Facts, now: Date): Decision | undefined {
+  if (subject === null) return deny('not_a_member')
+  if (subject.status !== 'active') return deny('membership_suspended')
+  if (subject.expires_at === null || isBefore(now, subject.expires_at)) return undefined
+  if (subject.kind === 'api_key') return deny('api_key_expired')
+  return { decision: false, reason: { code: 'membership_expired', expires_at: subject.expires_at } }
+}
+
+/** An end that cannot be read compares false, and so counts as passed. */
+function isBefore(now: Date, end: string): boolean {
+  return now.getTime() < Date.parse(end)
+}
+
+function decideByGrants({ subject }: Facts, asked: Asked): Decision {
+  for (const grant of subject?.grants ?? []) {
+    const pattern = grantingPattern(grant, asked)
+    if (pattern === undefined) continue
+    if (subject?.kind === 'api_key') return { decision: true, reason: { code: 'key_grants', pattern } }
+    return { decision: true, reason: { code: 'role_grants', role: grant.role, pattern } }
+  }
+  return { decision: false, reason: { code: 'no_role_grants', permission: asked.permission } }
+}
+
+function deny(code: PlainCode): Decision {
+  return { decision: false, reason: { code } }
+}

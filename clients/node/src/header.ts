@@ -1,0 +1,37 @@
+// The header of a token (RFC 7515 §4): two names and an algorithm, all of them a stranger's word until the signature
+// is checked. `jku`, `jwk`, `x5u` and `x5c` are never read: where keys come from is not for a token to say.
+
+import { invalidToken } from './errors.ts'
+import { parseObject } from './json.ts'
+
+export type TokenHeader = { readonly alg: string; readonly kid: string }
+
+/** A thumbprint has 43 characters (RFC 7638). */
+const MAX_KID_LENGTH = 256
+
+/** RFC 9068 §2.1 and §4: media types, which compare without case. */
+const TYPES: readonly unknown[] = ['at+jwt', 'application/at+jwt']
+
+/**
+ * Reads and judges the header.
+ *
+ * @throws TenantryError `invalid_token`, reason `header`, `type` or `algorithm`
+ */
+export function readHeader(bytes: Buffer, algorithms: ReadonlySet<string>): TokenHeader {
+  const header = parseObject(bytes)
+  if (header === undefined) throw invalidToken('header', "The token's header is not one well-formed JSON object.")
+  const { alg, kid, typ } = header
+  if (typeof alg !== 'string' || !algorithms.has(alg)) {
+    throw invalidToken('algorithm', "The token's algorithm is not allowed.")
+  }
+  if (!TYPES.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
+    throw invalidToken('type', 'The token is not an access token ("typ": "at+jwt").')
+  }
+  // RFC 7515 §4.1.11: whoever does not understand an extension listed there must refuse. This verifier understands
+  // none.
+  if (Object.hasOwn(header, 'crit')) throw invalidToken('header', 'The token demands an extension ("crit").')
+  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) {
+    throw invalidToken('header', 'The token does not name its key ("kid").')
+  }
+  return { alg, kid }
+}

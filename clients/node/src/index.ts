@@ -1,0 +1,27 @@
+// The public face of @tenantry/client. Nothing here loads a web framework; adapters have entries of their own.
+
+export {
+  createTenantryClient,
+  type TenantryClient,
+  type TenantryClientOptions,
+  TenantryProblem,
+  unwrap,
+} from './api.ts'
+export { API_KEY_SUBJECT_PREFIX, assertClaims, factsOf, type TokenClaims } from './claims.ts'
+export { contains, firstOutside, MAX_COMPARISONS, TOO_LARGE } from './containment.ts'
+export {
+  type Decision,
+  decide,
+  type Facts,
+  type Question,
+  type Reason,
+  type RoleGrant,
+  type TenantStatus,
+} from './decide.ts'
+export { type InvalidTokenReason, TenantryError, type TenantryErrorCode } from './errors.ts'
+export type { Algorithm, Jwk } from './keys.ts'
+export { BY_NAME_ONLY, type Grant, holds, isPattern, isPermission, isReserved, matches } from './permissions.ts'
+export { Principal } from './principal.ts'
+export { BUILT_IN_ROLES, type BuiltInRole, type BuiltInRoleKey, satisfiesRole } from './roles.ts'
+export { createVerifier, type Verifier } from './verifier.ts'
+export type { LocalKeys, VerifierOptions } from './verifier-options.ts'
