@@ -1,0 +1,58 @@
+// AuthZEN Authorization API 1.0, access evaluation: an HTTP request in, a decision of the pure rule out.
+import { type Decision, decide, type Facts } from '@tenantry/client'
+import type { components } from '@tenantry/client/contract'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../database/scope.ts'
+import { Problem } from '../errors.ts'
+import type { Handlers } from '../http/handlers.ts'
+import { isId } from '../http/pagination.ts'
+import type { Principal } from '../http/principal.ts'
+import { factsOfApiKey, factsOfMember, readFactsOfApiKey, readFactsOfUser } from './facts.ts'
+
+type EvaluationRequest = components['schemas']['EvaluationRequest']
+type EvaluationResponse = components['schemas']['EvaluationResponse']
+
+const NOBODY: Facts = { tenant: null, subject: null }
+const MISMATCH: Decision = { decision: false, reason: { code: 'tenant_mismatch' } }
+
+/** The tenant of the question: the credential's own, or the one named. @throws Problem `tenant.required` */
+const tenantOf = (principal: Principal, { context }: EvaluationRequest): string => {
+  const tenant_id = principal.tenant_id ?? context?.tenant_id
+  if (tenant_id !== undefined) return tenant_id
+  throw new Problem('tenant.required', { errors: [{ pointer: '/context/tenant_id', detail: 'This field is required.' }] })
+}
+
+const readFacts = async (database: Database, tenant_id: string, { type, id }: EvaluationRequest['subject']): Promise<Facts> => {
+  if (!isId(tenant_id)) return NOBODY
+  if (type === 'user') return factsOfMember(await readFactsOfUser(database, tenant_id, id))
+  if (type === 'api_key' && isId(id)) return factsOfApiKey(await readFactsOfApiKey(database, tenant_id, id))
+  return { ...factsOfMember(await readFactsOfUser(database, tenant_id, '')), subject: null } // any other subject: nobody here
+}
+
+const ownerOf = ({ properties }: EvaluationRequest['resource']): string | undefined =>
+  properties?.tenant_id === undefined ? undefined : String(properties.tenant_id)
+
+export const authorizationHandlers = ({
+  database,
+  clock,
+}: {
+  database: Database
+  clock: Clock
+}): Pick<Handlers, 'evaluateAccess'> => {
+  const evaluate = async (principal: Principal, request: EvaluationRequest): Promise<Decision> => {
+    const { subject, action, resource, context } = request
+    const tenant_id = tenantOf(principal, request)
+    if (context?.tenant_id !== undefined && context.tenant_id !== tenant_id) return MISMATCH
+    const facts = await readFacts(database, tenant_id, subject)
+    const permission = `${resource.type}:${action.name}`
+    return decide(facts, { tenant_id, permission, resource_tenant_id: ownerOf(resource) }, clock())
+  }
+
+  return {
+    evaluateAccess: async ({ principal, body }) => {
+      const { decision, reason } = await evaluate(principal, body)
+      const answer: EvaluationResponse = body.context?.explain ? { decision, context: { reason } } : { decision }
+      return { status: 200, body: answer }
+    },
+  }
+}

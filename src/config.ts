@@ -1,0 +1,127 @@
+// The environment as a frozen Config. Every problem is reported at once, and then the process refuses to start.
+import { KEY_BYTES } from './sealing.ts'
+
+export interface Config {
+  host: string
+  port: number
+  /** PostgreSQL; undefined means embedded. */
+  database_url: string | undefined
+  data_dir: string
+  /** The public base URL, without a slash at the end; what tokens carry as `iss`. */
+  issuer: string
+  /** Undefined in embedded mode means: made on the first start. */
+  root_api_key: string | undefined
+  encryption_key: Buffer | undefined
+  /** When set, the only audiences tokens are issued for, besides the issuer. */
+  audiences: readonly string[] | undefined
+  log_level: LogLevel
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+const SHORTEST_ROOT_KEY = 32
+const HIGHEST_PORT = 65_535
+
+export class ConfigError extends Error {
+  readonly problems: string[]
+
+  constructor(problems: string[]) {
+    super(`The settings are not right:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+type Environment = Record<string, string | undefined>
+
+/**
+ * Reads the settings; an empty variable counts as absent.
+ * @throws ConfigError with every problem
+ */
+export const readConfig = (environment: Environment): Readonly<Config> => {
+  const problems: string[] = []
+  const text = (name: string): string | undefined => environment[name]?.trim() || undefined
+  const read = <T>(name: string, parse: (value: string) => T | string): T | undefined => {
+    const value = text(name)
+    if (value === undefined) return undefined
+    const parsed = parse(value)
+    if (typeof parsed !== 'string') return parsed
+    problems.push(`${name} ${parsed}`)
+    return undefined
+  }
+
+  const host = text('HOST') ?? '127.0.0.1'
+  const port = read('PORT', parsePort)?.value ?? 3000
+  const database_url = read('DATABASE_URL', parseDatabaseUrl)?.value
+  const issuer = read('TENANTRY_ISSUER', parseIssuer)?.value
+  const root_api_key = read('TENANTRY_ROOT_API_KEY', parseRootKey)?.value
+  const encryption_key = read('TENANTRY_ENCRYPTION_KEY', parseKey)?.value
+  const audiences = read('TENANTRY_AUDIENCES', parseAudiences)?.value
+  const log_level = read('LOG_LEVEL', parseLogLevel)?.value ?? 'info'
+
+  if (text('DATABASE_URL') !== undefined) {
+    for (const name of ['TENANTRY_ISSUER', 'TENANTRY_ROOT_API_KEY', 'TENANTRY_ENCRYPTION_KEY']) {
+      if (text(name) === undefined) problems.push(`${name} is required with DATABASE_URL; ${HINTS[name]}`)
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze({
+    host,
+    port,
+    database_url,
+    data_dir: text('TENANTRY_DATA_DIR') ?? './.tenantry',
+    issuer: issuer ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    root_api_key,
+    encryption_key,
+    audiences,
+    log_level,
+  })
+}
+
+const HINTS: Record<string, string> = {
+  TENANTRY_ISSUER: 'it is the public base URL of this service',
+  TENANTRY_ROOT_API_KEY: `any secret of at least ${SHORTEST_ROOT_KEY} characters, e.g. from \`openssl rand -base64 32\``,
+  TENANTRY_ENCRYPTION_KEY: '32 random bytes as base64, e.g. from `openssl rand -base64 32`',
+}
+
+// A parser answers the value in a box, or the rest of a sentence that begins with the setting's name.
+type Parsed<T> = { value: T } | string
+
+const parsePort = (text: string): Parsed<number> => {
+  const value = Number(text)
+  return /^\d+$/.test(text) && value <= HIGHEST_PORT ? { value } : `must be a whole number from 0 to ${HIGHEST_PORT}`
+}
+
+const parseDatabaseUrl = (text: string): Parsed<string> =>
+  URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol)
+    ? { value: text }
+    : 'must be a URL like postgres://user:password@host:5432/database'
+
+const parseIssuer = (text: string): Parsed<string> => {
+  if (!URL.canParse(text)) return 'must be a URL like https://tenantry.example.com'
+  const { protocol, search, hash } = new URL(text)
+  if (!/^https?:$/.test(protocol)) return 'must begin with https:// (or http:// in development)'
+  if (search || hash) return 'must have neither a query nor a fragment (RFC 8414 §2)'
+  if (text.endsWith('/')) return 'must not end with a slash: it is compared character by character'
+  return { value: text }
+}
+
+const parseRootKey = (text: string): Parsed<string> =>
+  text.length >= SHORTEST_ROOT_KEY && !/\s/.test(text) ? { value: text } : `must have at least ${SHORTEST_ROOT_KEY} characters and no spaces`
+
+const parseKey = (text: string): Parsed<Buffer> => {
+  const value = Buffer.from(text, 'base64')
+  return value.length === KEY_BYTES && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text)
+    ? { value }
+    : 'must be 32 bytes as base64, e.g. from `openssl rand -base64 32`'
+}
+
+const parseAudiences = (text: string): Parsed<string[]> => {
+  const value = text.split(',').map((audience) => audience.trim())
+  return value.every((audience) => /^[\x21-\x7e]{1,255}$/.test(audience)) ? { value } : 'must be audiences separated by commas'
+}
+
+const parseLogLevel = (text: string): Parsed<LogLevel> => {
+  const value = LOG_LEVELS.find((level) => level === text)
+  return value ? { value } : `must be one of ${LOG_LEVELS.join(', ')}`
+}

@@ -1,0 +1,125 @@
+// Applies the numbered SQL files of drizzle/, and tells whether a database has them.
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { PGlite } from '@electric-sql/pglite'
+import { sql } from 'drizzle-orm'
+import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
+import { migrate as migratePg } from 'drizzle-orm/node-postgres/migrator'
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
+import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator'
+import pg from 'pg'
+import type { Database } from './scope.ts'
+
+const FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url))
+// A schema of its own: the application that shares the database may use drizzle too.
+const OPTIONS = { migrationsFolder: FOLDER, migrationsSchema: 'tenantry_migrations', migrationsTable: 'applied' }
+
+// Any number that nobody else in the database is likely to lock.
+const ADVISORY_LOCK = 7_305_116_839
+
+interface Journal {
+  entries: { tag: string; when: number }[]
+}
+
+const journal = (): Journal['entries'] => {
+  const { entries }: Journal = JSON.parse(readFileSync(`${FOLDER}/meta/_journal.json`, 'utf8')) // drizzle's own format
+  return entries
+}
+
+/** The service reads which migrations are applied, to refuse a schema that it does not know. */
+const LET_SERVICE_READ = sql`grant usage on schema tenantry_migrations to tenantry_platform`
+const LET_SERVICE_SELECT = sql`grant select on tenantry_migrations.applied to tenantry_platform`
+
+export const migrateEmbedded = async (client: PGlite): Promise<void> => {
+  const database = drizzlePglite(client)
+  await migratePglite(database, OPTIONS)
+  await database.execute(LET_SERVICE_READ)
+  await database.execute(LET_SERVICE_SELECT)
+}
+
+/** A role that the service logs in as; with a password it is made if it does not exist. */
+export interface ServiceRole {
+  name: string
+  password: string | undefined
+}
+
+/**
+ * Migrates as the owner, one process at a time, and lets the service's role switch to the roles it works as.
+ * Answers the tags of the migrations that were applied now.
+ */
+export const migratePostgres = async (url: string, role: ServiceRole | undefined): Promise<string[]> => {
+  const client = new pg.Client({ connectionString: url, application_name: 'tenantry migrate' })
+  await client.connect()
+  try {
+    await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
+    const database = drizzlePg(client)
+    const before = await countApplied(client)
+    await migratePg(database, OPTIONS)
+    await database.execute(LET_SERVICE_READ)
+    await database.execute(LET_SERVICE_SELECT)
+    if (role) await admitServiceRole(client, role)
+    return journal().slice(before).map(({ tag }) => tag)
+  } finally {
+    await client.end() // releases the lock
+  }
+}
+
+const countApplied = async (client: pg.Client): Promise<number> => {
+  const { rows } = await client.query<{ there: boolean }>(`select to_regclass('tenantry_migrations.applied') is not null as there`)
+  if (!rows[0]?.there) return 0
+  const { rows: counts } = await client.query<{ count: number }>('select count(*)::int as count from tenantry_migrations.applied')
+  return counts[0]?.count ?? 0
+}
+
+// What the login role may do without switching: only the functions that carry their own scope.
+const FUNCTIONS = ['read_facts(uuid, text, uuid)', 'read_api_key_facts(uuid, uuid)', 'find_api_key(bytea)', 'locate(text, uuid)']
+
+const admitServiceRole = async (client: pg.Client, { name, password }: ServiceRole): Promise<void> => {
+  const role = client.escapeIdentifier(name)
+  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [name])
+  if (rowCount === 0) {
+    if (password === undefined) throw new Error(`role ${name} does not exist; give TENANTRY_SERVICE_PASSWORD to have it made`)
+    await client.query(`create role ${role} login noinherit password ${client.escapeLiteral(password)}`)
+  }
+  await client.query(`grant tenantry_tenant, tenantry_platform to ${role}`)
+  await client.query(`grant usage on schema tenantry to ${role}`)
+  for (const signature of FUNCTIONS) await client.query(`grant execute on function tenantry.${signature} to ${role}`)
+}
+
+/** What is wrong with the schema for this version of the service; undefined when nothing is. */
+export const schemaFault = async (database: Database): Promise<string | undefined> => {
+  const newest = journal().at(-1)
+  const applied = await database
+    .asPlatform('compare the schema with this version', async (tx) => {
+      const { rows } = (await tx.execute(
+        sql`select max(created_at)::text as newest from tenantry_migrations.applied`,
+      )) as unknown as { rows: { newest: string | null }[] } // the shape both drivers answer
+      return Number(rows[0]?.newest ?? 0)
+    })
+    .catch((error: unknown) => {
+      if (isMissing(error)) return 0
+      throw error
+    })
+  if (newest === undefined || applied >= newest.when) return undefined
+  return `the database lacks migrations up to ${newest.tag}; run \`tenantry migrate\` with the owner's DATABASE_URL`
+}
+
+// Undefined role, schema, table, function, or no right to them: `tenantry migrate` has not been here.
+const isMissing = (error: unknown): boolean => {
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  const code = (cause as { code?: unknown }).code
+  return typeof code === 'string' && ['42704', '3F000', '42P01', '42883', '42501', '22023'].includes(code)
+}
+
+/** Why this login role must not be used: row-level security would not bind it. Undefined when it is fine. */
+export const roleFault = async (database: Database): Promise<string | undefined> => {
+  const fault = await database.call({
+    name: 'role_fault',
+    text: `select case when r.rolsuper then 'is a superuser' when r.rolbypassrls then 'has BYPASSRLS'
+      when exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'tenantry' and c.relowner = r.oid) then 'owns the tables' end as value
+      from pg_roles r where r.rolname = session_user`,
+  })
+  if (typeof fault !== 'string') return undefined
+  return `DATABASE_URL logs in as a role that ${fault}, so row-level security would not protect tenants; use a role made with \`tenantry migrate --grant-to <role>\``
+}

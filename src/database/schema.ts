@@ -1,0 +1,247 @@
+// The tables. What drizzle cannot say (FORCE, roles, policies' grants, functions) is in drizzle/0001_isolation.sql.
+// Every tenant-owned key begins with the tenant: `tenant_id`, or `history_id` where the row may also be the platform's.
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  boolean,
+  check,
+  foreignKey,
+  index,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  text,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { bytes, instant, transactionId } from './columns.ts'
+
+/** The platform's history. It is no tenant: no tenant may have this id. */
+export const PLATFORM = '00000000-0000-0000-0000-000000000000'
+
+export type JsonObject = { [key: string]: unknown }
+
+export const tenantry = pgSchema('tenantry')
+
+const revision = () => bigint({ mode: 'number' }).notNull()
+const ownTenant = () => uuid().generatedAlwaysAs(sql.raw(`nullif(history_id, '${PLATFORM}'::uuid)`))
+const patterns = () => text().array().notNull()
+
+export const histories = tenantry.table('histories', {
+  id: uuid().primaryKey(),
+  revision: revision(),
+  head_hash: bytes().notNull(),
+})
+
+export const tenants = tenantry.table(
+  'tenants',
+  {
+    id: uuid().primaryKey(),
+    slug: text().notNull(),
+    name: text().notNull(),
+    status: text({ enum: ['active', 'suspended', 'archived', 'deletion_scheduled', 'erased'] }).notNull(),
+    settings: jsonb().$type<JsonObject>().notNull(),
+    metadata: jsonb().$type<JsonObject>().notNull(),
+    deletes_at: instant(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    foreignKey({ name: 'tenants_history', columns: [t.id], foreignColumns: [histories.id] }),
+    index('tenants_slug').on(t.slug),
+    index('tenants_deletes_at').on(t.deletes_at).where(sql`deletes_at is not null`),
+    check('tenants_not_platform', sql.raw(`id <> '${PLATFORM}'::uuid`)),
+    check('tenants_status', sql`status in ('active', 'suspended', 'archived', 'deletion_scheduled', 'erased')`),
+  ],
+)
+
+/** Directory: who holds a slug, or held it lately (`released_at`). Written only by `claim_slug` and `release_slug`. */
+export const slugs = tenantry.table(
+  'slugs',
+  {
+    slug: text().primaryKey(),
+    tenant_id: uuid().notNull(),
+    released_at: instant(),
+  },
+  (t) => [foreignKey({ name: 'slugs_history', columns: [t.tenant_id], foreignColumns: [histories.id] })],
+)
+
+export const memberships = tenantry.table(
+  'memberships',
+  {
+    tenant_id: uuid().notNull(),
+    id: uuid().notNull(),
+    user_id: text().notNull(),
+    status: text({ enum: ['active', 'suspended'] }).notNull(),
+    email: text(),
+    display_name: text(),
+    properties: jsonb().$type<JsonObject>().notNull(),
+    expires_at: instant(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'memberships_pkey', columns: [t.tenant_id, t.id] }),
+    unique('memberships_user').on(t.tenant_id, t.user_id),
+    foreignKey({ name: 'memberships_tenant', columns: [t.tenant_id], foreignColumns: [tenants.id] }),
+    uniqueIndex('memberships_directory').on(t.id),
+    index('memberships_of_user').on(t.user_id, t.id),
+    index('memberships_email').on(t.tenant_id, sql`lower(email)`),
+    check('memberships_status', sql`status in ('active', 'suspended')`),
+  ],
+)
+
+export const roles = tenantry.table(
+  'roles',
+  {
+    history_id: uuid().notNull(),
+    id: uuid().notNull(),
+    tenant_id: ownTenant(),
+    key: text().notNull(),
+    name: text().notNull(),
+    description: text().notNull(),
+    permissions: patterns(),
+    excludes: patterns(),
+    built_in: boolean().notNull(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'roles_pkey', columns: [t.history_id, t.id] }),
+    unique('roles_key').on(t.history_id, t.key),
+    foreignKey({ name: 'roles_history', columns: [t.history_id], foreignColumns: [histories.id] }),
+    uniqueIndex('roles_directory').on(t.id),
+  ],
+)
+
+export const membershipRoles = tenantry.table(
+  'membership_roles',
+  {
+    tenant_id: uuid().notNull(),
+    membership_id: uuid().notNull(),
+    role_id: uuid().notNull(),
+    role_history_id: uuid().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'membership_roles_pkey', columns: [t.tenant_id, t.membership_id, t.role_id] }),
+    foreignKey({
+      name: 'membership_roles_membership',
+      columns: [t.tenant_id, t.membership_id],
+      foreignColumns: [memberships.tenant_id, memberships.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'membership_roles_role',
+      columns: [t.role_history_id, t.role_id],
+      foreignColumns: [roles.history_id, roles.id],
+    }),
+    index('membership_roles_by_role').on(t.tenant_id, t.role_id, t.membership_id),
+    check('membership_roles_own_or_shared', sql.raw(`role_history_id in (tenant_id, '${PLATFORM}'::uuid)`)),
+  ],
+)
+
+export const apiKeys = tenantry.table(
+  'api_keys',
+  {
+    history_id: uuid().notNull(),
+    id: uuid().notNull(),
+    tenant_id: ownTenant(),
+    name: text().notNull(),
+    hash: bytes().notNull(),
+    hint: text().notNull(),
+    permissions: patterns(),
+    excludes: patterns(),
+    root: boolean().notNull(),
+    expires_at: instant(),
+    last_used_at: instant(),
+    revision: revision(),
+    created_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'api_keys_pkey', columns: [t.history_id, t.id] }),
+    foreignKey({ name: 'api_keys_history', columns: [t.history_id], foreignColumns: [histories.id] }),
+    uniqueIndex('api_keys_directory').on(t.id),
+    uniqueIndex('api_keys_hash').on(t.hash),
+    uniqueIndex('api_keys_one_root').on(t.history_id).where(sql`root`),
+  ],
+)
+
+export const events = tenantry.table(
+  'events',
+  {
+    history_id: uuid().notNull(),
+    revision: revision(),
+    tenant_id: ownTenant(),
+    type: text().notNull(),
+    actor_type: text({ enum: ['api_key', 'membership', 'system'] }).notNull(),
+    actor_id: uuid(),
+    data: jsonb().$type<JsonObject>().notNull(),
+    personal_commitment: bytes(),
+    hash: bytes().notNull(),
+    created_at: instant().notNull(),
+    position: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity({ name: 'events_position_seq' }),
+    xid: transactionId().notNull().default(sql`pg_current_xact_id()`),
+  },
+  (t) => [
+    primaryKey({ name: 'events_pkey', columns: [t.history_id, t.revision] }),
+    foreignKey({ name: 'events_history', columns: [t.history_id], foreignColumns: [histories.id] }),
+    index('events_position').on(t.position),
+    index('events_xid').on(t.xid, t.position),
+  ],
+)
+
+/** What an event says about a person. Erasing row and salt erases the person; the chain holds only the commitment. */
+export const eventPersonalData = tenantry.table(
+  'event_personal_data',
+  {
+    history_id: uuid().notNull(),
+    revision: revision(),
+    salt: bytes().notNull(),
+    data: jsonb().$type<JsonObject>().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'event_personal_data_pkey', columns: [t.history_id, t.revision] }),
+    foreignKey({
+      name: 'event_personal_data_event',
+      columns: [t.history_id, t.revision],
+      foreignColumns: [events.history_id, events.revision],
+    }),
+  ],
+)
+
+export const idempotencyKeys = tenantry.table(
+  'idempotency_keys',
+  {
+    history_id: uuid().notNull(),
+    credential_id: text().notNull(),
+    operation_id: text().notNull(),
+    key: text().notNull(),
+    request_hash: bytes().notNull(),
+    sealed_response: bytes().notNull(),
+    created_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'idempotency_keys_pkey', columns: [t.history_id, t.credential_id, t.operation_id, t.key] }),
+    index('idempotency_keys_created_at').on(t.created_at),
+  ],
+)
+
+/** The platform's signing keys; private parts sealed. No tenant scope sees this table. */
+export const signingKeys = tenantry.table(
+  'signing_keys',
+  {
+    kid: text().primaryKey(),
+    algorithm: text().notNull(),
+    public_jwk: jsonb().$type<JsonObject>().notNull(),
+    sealed_private_key: bytes().notNull(),
+    status: text({ enum: ['next', 'active', 'retired'] }).notNull(),
+    created_at: instant().notNull(),
+  },
+  () => [
+    uniqueIndex('signing_keys_one_active').on(sql`(true)`).where(sql`status = 'active'`),
+    check('signing_keys_status', sql`status in ('next', 'active', 'retired')`),
+  ],
+)

@@ -1,0 +1,90 @@
+// Every problem Tenantry answers with: one closed catalogue, from which come the status, the title and the page that
+// says what to do (`/errors/<code>`).
+
+interface Entry {
+  status: number
+  title: string
+  /** What to do about it, for the person who reads the page. */
+  advice: string
+}
+
+const entry = (status: number, title: string, advice: string): Entry => ({ status, title, advice })
+
+export const CATALOGUE = {
+  'request.invalid': entry(400, 'Invalid request', 'The request does not meet the contract. Each entry of `errors` points at a value and says what is wrong with it; the contract is at /docs.'),
+  'cursor.invalid': entry(400, 'Invalid cursor', 'Send the `next_cursor` of the page before exactly as it came, or leave `cursor` out to start again.'),
+  'tenant.required': entry(400, 'Tenant required', 'This credential belongs to no tenant, so the request must name one: `tenant_id`, or `context.tenant_id` in a check.'),
+  'credential.missing': entry(401, 'Credential missing', 'Send `Authorization: Bearer <API key or token>`.'),
+  'credential.invalid': entry(401, 'Credential not valid', 'The API key is unknown, mistyped, expired or revoked. Check that it was copied whole; create another with POST /api-keys.'),
+  'token.invalid': entry(401, 'Token not valid', 'The token is malformed, expired, signed by somebody else, or not meant for this service (its audience must be this issuer). Get a fresh one.'),
+  'token.stale': entry(401, 'Token stale', 'The token was good, but the membership it was issued for is no longer active. Get a fresh one, if the user still is a member.'),
+  'permission.missing': entry(403, 'Permission missing', 'The credential lacks the permission that the problem names. Ask an administrator of the tenant, or use another key.'),
+  'role.exceeds_own': entry(403, 'More than one’s own rights', 'Nobody can give, or take from somebody, rights that they do not have themselves. A provisioning key with `tenantry.role:assign_any` may.'),
+  'scope.platform_only': entry(403, 'For the platform only', 'Credentials that belong to a tenant cannot do this. Use a platform API key.'),
+  'tenant.suspended': entry(403, 'Tenant suspended', 'The tenant is suspended or scheduled for deletion: its own credentials can only read the tenant itself until the platform reactivates it.'),
+  'not_found': entry(404, 'Not found', 'There is nothing at this address.'),
+  'error.not_found': entry(404, 'No such error code', 'There is no page for this code. All codes are listed at /docs.'),
+  'tenant.not_found': entry(404, 'Tenant not found', 'There is no such tenant that this credential can see.'),
+  'membership.not_found': entry(404, 'Membership not found', 'There is no such membership that this credential can see.'),
+  'role.not_found': entry(404, 'Role not found', 'There is no such role that this credential can see.'),
+  'api_key.not_found': entry(404, 'API key not found', 'There is no such API key that this credential can see.'),
+  'method.not_allowed': entry(405, 'Method not allowed', 'This address exists, but not with this method; `Allow` lists those it has.'),
+  'membership.exists': entry(409, 'Already a member', 'The user has a membership in this tenant already; change that one.'),
+  'membership.last_owner': entry(409, 'The tenant’s last owner', 'A tenant keeps at least one active owner without an end date. Make somebody else an owner first.'),
+  'membership.suspended': entry(409, 'Membership suspended', 'No token is issued for a suspended membership. Reactivate it first.'),
+  'membership.expired': entry(409, 'Membership expired', 'No token is issued for a membership that has ended. Give it a later end first.'),
+  'tenant.slug_taken': entry(409, 'Slug taken', 'Another tenant has this slug, or gave it up less than 90 days ago. Choose another.'),
+  'tenant.not_active': entry(409, 'Tenant not active', 'The tenant is suspended, or on its way out; what was asked needs an active one.'),
+  'tenant.not_writable': entry(409, 'Tenant not writable', 'The tenant is scheduled for deletion or erased. Restore it first, while that is possible.'),
+  'tenant.not_restorable': entry(409, 'Tenant not restorable', 'The time to restore the tenant is over.'),
+  'api_key.root': entry(409, 'The root key', 'The root key is not revoked through the API. Start the service with another TENANTRY_ROOT_API_KEY to replace it.'),
+  'idempotency.in_progress': entry(409, 'Still in progress', 'A request with this Idempotency-Key is running. Try again in a moment.'),
+  'precondition.failed': entry(412, 'Changed in the meantime', 'The resource is no longer the one named by If-Match. Read it again and decide anew.'),
+  'body.too_large': entry(413, 'Body too large', 'A body may have 64 KiB at most.'),
+  'media_type.unsupported': entry(415, 'Media type not supported', 'Send `Content-Type: application/json`.'),
+  'role.unknown': entry(422, 'Unknown role', 'One of the roles does not exist here; GET /roles lists those that do.'),
+  'tenant.slug_reserved': entry(422, 'Slug reserved', 'Words such as `www`, `api` or `admin` cannot be slugs. Choose another.'),
+  'expires_at.past': entry(422, 'End in the past', 'An end must lie in the future. To end something now, suspend or remove it.'),
+  'audience.unknown': entry(422, 'Unknown audience', 'Tokens are issued only for the audiences in TENANTRY_AUDIENCES and for this service itself.'),
+  'permission.invalid': entry(422, 'Not a permission', 'Write `resource:action`, `resource:*`, `*:action` or `*`; `tenantry.*` or one of Tenantry’s own permissions by name.'),
+  'idempotency.mismatch': entry(422, 'Idempotency-Key used before', 'This Idempotency-Key came with another body before. Use a new key for a new request.'),
+  'headers.too_large': entry(431, 'Headers too large', 'The request’s headers have more than 16 KiB.'),
+  'internal': entry(500, 'Internal error', 'Something went wrong on our side. The request id finds it in the log.'),
+  'database.unavailable': entry(503, 'Database unavailable', 'The database cannot be reached right now. Try again after the time in Retry-After.'),
+  'database.busy': entry(503, 'Database busy', 'The database did not answer in time. Nothing was changed. Try again after the time in Retry-After.'),
+} satisfies Record<string, Entry>
+
+export type Code = keyof typeof CATALOGUE
+
+export interface Pointer {
+  /** A JSON pointer into the body, or `query/<name>`, `path/<name>`, `header/<name>`. */
+  pointer: string
+  detail: string
+}
+
+interface Particulars {
+  /** One sentence about this very case; the catalogue's advice when left out. Public: no secrets, no causes. */
+  detail?: string
+  errors?: Pointer[]
+  headers?: Record<string, string>
+  /** Private: goes to the log, never to the caller. */
+  cause?: unknown
+}
+
+/** The one thing that is thrown for a caller to see. Ends in the problem handler (`http/problems.ts`). */
+export class Problem extends Error {
+  readonly code: Code
+  readonly status: number
+  readonly detail: string
+  readonly errors: Pointer[]
+  readonly headers: Record<string, string>
+
+  constructor(code: Code, { detail, errors = [], headers = {}, cause }: Particulars = {}) {
+    super(`${code}: ${detail ?? CATALOGUE[code].title}`, cause === undefined ? {} : { cause })
+    this.code = code
+    this.status = CATALOGUE[code].status
+    this.detail = detail ?? CATALOGUE[code].advice
+    this.errors = errors
+    this.headers = headers
+  }
+}

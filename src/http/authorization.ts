@@ -1,0 +1,77 @@
+// May this principal call this operation, and what may the transaction touch? Runs in preHandler, on validated input.
+// The tenant comes from the verified principal; a platform credential may name one, or an item of one.
+import type { FastifyRequest } from 'fastify'
+import type { Database, Scope } from '../database/scope.ts'
+import { PLATFORM } from '../database/schema.ts'
+import { type Code, Problem } from '../errors.ts'
+import type { Operation } from './contract.ts'
+import { mayDo, type Principal } from './principal.ts'
+
+type Fields = Record<string, unknown>
+
+/** A path parameter that names an item whose tenant must be looked up. */
+const ITEMS: Record<string, { kind: string; missing: Code }> = {
+  membership_id: { kind: 'membership', missing: 'membership.not_found' },
+  role_id: { kind: 'role', missing: 'role.not_found' },
+  api_key_id: { kind: 'api_key', missing: 'api_key.not_found' },
+}
+const LOCATE = { name: 'locate', text: 'select tenantry.locate($1, $2) as value' }
+
+export const authorizeWith =
+  (database: Database) =>
+  async (request: FastifyRequest, operation: Operation): Promise<void> => {
+    const { principal } = request
+    if (operation.scope === 'platform' && principal.tenant_id !== null) throw new Problem('scope.platform_only')
+    requireOwnTenant(principal, namedTenant(request))
+    requireActiveTenant(principal, operation)
+    requirePermission(principal, request, operation)
+    request.scope = await scopeOf(database, request)
+  }
+
+const namedTenant = (request: FastifyRequest): string | undefined => {
+  for (const part of [request.params, request.query, request.body] as (Fields | undefined)[]) {
+    if (typeof part?.tenant_id === 'string') return part.tenant_id
+  }
+  return undefined
+}
+
+/** Another tenant's existence is never hinted at: it is simply not there. */
+const requireOwnTenant = (principal: Principal, named: string | undefined): void => {
+  if (principal.tenant_id !== null && named !== undefined && named !== principal.tenant_id) {
+    throw new Problem('tenant.not_found')
+  }
+}
+
+const requireActiveTenant = ({ tenant_status }: Principal, { suspended_allowed }: Operation): void => {
+  if (tenant_status !== null && tenant_status !== 'active' && !suspended_allowed) throw new Problem('tenant.suspended')
+}
+
+const requirePermission = (principal: Principal, request: FastifyRequest, { permission, self }: Operation): void => {
+  if (permission === undefined || mayDo(principal, permission)) return
+  if (principal.kind === 'membership' && self === 'membership' && isOwnMembership(principal.id, request)) return
+  if (principal.kind === 'membership' && self === 'subject' && isOwnSubject(principal.user_id, request)) return
+  throw new Problem('permission.missing', { detail: `This needs the permission ${permission}.` })
+}
+
+const isOwnMembership = (membership_id: string, request: FastifyRequest): boolean =>
+  (request.params as Fields).membership_id === membership_id
+
+const isOwnSubject = (user_id: string, request: FastifyRequest): boolean => {
+  const { subject } = request.body as { subject?: { type?: unknown; id?: unknown } }
+  return subject?.type === 'user' && subject.id === user_id
+}
+
+/** A tenant's credential always works in its tenant; a platform's where it points, else everywhere. */
+const scopeOf = async (database: Database, request: FastifyRequest): Promise<Scope> => {
+  if (request.principal.tenant_id !== null) return { tenant_id: request.principal.tenant_id }
+  const tenant_id = namedTenant(request)
+  if (tenant_id !== undefined) return { tenant_id }
+  for (const [parameter, { kind, missing }] of Object.entries(ITEMS)) {
+    const id = (request.params as Fields)[parameter]
+    if (typeof id !== 'string') continue
+    const history_id = await database.call(LOCATE, kind, id)
+    if (typeof history_id !== 'string') throw new Problem(missing)
+    return history_id === PLATFORM ? 'platform' : { tenant_id: history_id }
+  }
+  return 'platform'
+}

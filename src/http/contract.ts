@@ -1,0 +1,234 @@
+// Mounts openapi.yaml on Fastify: the file itself decides routes, validation, serialisation and who must be authorized.
+// A contract and handlers that do not fit each other stop the start.
+import { readFileSync } from 'node:fs'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import { parse } from 'yaml'
+import { Problem } from '../errors.ts'
+import type { AnyHandler, Call } from './handlers.ts'
+import { compileValidator, dereference, type Schema } from './schemas.ts'
+import { requireStorable } from './text.ts'
+
+type XScope = 'public' | 'self' | 'tenant' | 'platform'
+
+/** What the contract says of one operation, once read. */
+export interface Operation {
+  operation_id: string
+  method: HTTPMethods
+  /** As Fastify writes it: `/tenants/:tenant_id`. */
+  url: string
+  scope: XScope
+  permission: string | undefined
+  self: 'membership' | 'subject' | undefined
+  suspended_allowed: boolean
+  public: boolean
+  body_required: boolean
+  schema: Schema
+  /** Content type of each documented status. */
+  content_types: Record<string, string>
+}
+
+interface Parameter {
+  name: string
+  in: 'path' | 'query' | 'header'
+  required?: boolean
+  schema: Schema
+}
+interface Body {
+  required?: boolean
+  content: Record<string, { schema: Schema }>
+}
+interface OperationObject {
+  operationId?: string
+  parameters?: Parameter[]
+  requestBody?: Body
+  responses: Record<string, { content?: Record<string, { schema: Schema }> }>
+  security?: Record<string, unknown>[]
+  [extension: `x-${string}`]: unknown
+}
+type PathItem = Record<string, OperationObject> & { parameters?: Parameter[] }
+interface Document {
+  paths: Record<string, PathItem>
+  security?: Record<string, unknown>[]
+  components?: { securitySchemes?: Record<string, unknown> }
+}
+
+const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
+const SCOPES = ['public', 'self', 'tenant', 'platform']
+const refuse = (where: string, what: string): never => {
+  throw new Error(`openapi.yaml: ${where}: ${what}`)
+}
+
+export const readContract = (file: URL | string): unknown => parse(readFileSync(file, 'utf8'))
+
+/** Every operation of the contract, checked. */
+export const operationsOf = (contract: unknown): Operation[] => {
+  const document = dereference(contract, contract) as Document // the shape is checked operation by operation below
+  const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method]).map((method) =>
+      operationOf(document, path, method, item[method] as OperationObject, item.parameters ?? []),
+    ),
+  )
+  const ids = operations.map(({ operation_id }) => operation_id)
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+  if (twice) refuse(twice, 'the operationId is used twice')
+  return operations
+}
+
+const operationOf = (
+  document: Document,
+  path: string,
+  method: (typeof METHODS)[number],
+  operation: OperationObject,
+  shared: Parameter[],
+): Operation => {
+  const where = `${method.toUpperCase()} ${path}`
+  const security = operation.security ?? document.security ?? []
+  const parameters = mergeParameters(shared, operation.parameters ?? [])
+  for (const { name, in: place } of parameters) {
+    if (place === 'path' && !/^[a-z][a-z0-9_]*$/.test(name)) refuse(where, `path parameter ${name} is not snake_case`)
+  }
+  return {
+    operation_id: operation.operationId ?? refuse(where, 'operationId is missing'),
+    method: method.toUpperCase(),
+    url: path.replaceAll(/\{([^}]+)\}/g, ':$1'),
+    ...accessOf(where, operation, security, document.components?.securitySchemes ?? {}),
+    body_required: operation.requestBody?.required ?? false,
+    schema: {
+      ...requestSchemaOf(where, parameters, operation.requestBody, security.length === 0),
+      response: responseSchemasOf(operation),
+    },
+    content_types: Object.fromEntries(
+      Object.entries(operation.responses).map(([status, { content }]) => [status, Object.keys(content ?? {})[0] ?? '']),
+    ),
+  }
+}
+
+/** The operation's own parameters win over those of its path; both count. */
+const mergeParameters = (shared: Parameter[], own: Parameter[]): Parameter[] => [
+  ...shared.filter((one) => !own.some((other) => other.name === one.name && other.in === one.in)),
+  ...own,
+]
+
+const accessOf = (
+  where: string,
+  operation: OperationObject,
+  security: Record<string, unknown>[],
+  schemes: Record<string, unknown>,
+): Pick<Operation, 'scope' | 'permission' | 'self' | 'suspended_allowed' | 'public'> => {
+  const isPublic = security.length === 0
+  const scope = operation['x-scope']
+  const permission = operation['x-permission']
+  if (typeof scope !== 'string' || !SCOPES.includes(scope)) refuse(where, 'x-scope is missing or unknown')
+  if (isPublic !== (scope === 'public')) refuse(where, '`security: []` and `x-scope: public` go together')
+  if (!isPublic && typeof permission !== 'string') refuse(where, 'a secured operation needs x-permission')
+  for (const name of security.flatMap(Object.keys)) {
+    if (name !== 'bearer' || !schemes[name]) refuse(where, `security scheme ${name} is not known here`)
+  }
+  return {
+    scope: scope as XScope,
+    permission: permission as string | undefined,
+    self: operation['x-self'] as Operation['self'],
+    suspended_allowed: operation['x-suspended'] === 'allowed',
+    public: isPublic,
+  }
+}
+
+const PARTS = { path: 'params', query: 'querystring', header: 'headers' } as const
+
+const requestSchemaOf = (where: string, parameters: Parameter[], body: Body | undefined, open: boolean): Schema => {
+  const schema: Schema = {}
+  for (const [place, part] of Object.entries(PARTS)) {
+    const here = parameters.filter((parameter) => parameter.in === place)
+    if (here.length === 0 && place !== 'query') continue
+    schema[part] = {
+      type: 'object',
+      // Unknown query parameters are refused like unknown fields, but not on public pages, where caches append theirs.
+      ...(place === 'query' && !open ? { additionalProperties: false } : {}),
+      required: here.filter(({ required }) => required).map(({ name }) => name),
+      properties: Object.fromEntries(here.map(({ name, schema }) => [place === 'header' ? name.toLowerCase() : name, schema])),
+    }
+  }
+  if (body) schema.body = body.content['application/json']?.schema ?? refuse(where, 'only application/json bodies are mounted')
+  return schema
+}
+
+const responseSchemasOf = ({ responses }: OperationObject): Schema =>
+  Object.fromEntries(
+    Object.entries(responses)
+      .map(([status, { content }]) => [status, Object.entries(content ?? {}).filter(([type]) => type.endsWith('json'))] as const)
+      .filter(([, json]) => json.length > 0)
+      .map(([status, json]) => [status, { content: Object.fromEntries(json) }]),
+  )
+
+/** The hooks that stand before a secured handler. */
+export interface Guards {
+  authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void>
+  authorize(request: FastifyRequest, operation: Operation): Promise<void>
+}
+
+/** Registers every operation with its handler, and a 405 for every other method on the same address. */
+export const mountContract = (
+  app: FastifyInstance,
+  operations: Operation[],
+  handlers: Record<string, AnyHandler>,
+  guards: Guards,
+): void => {
+  const ids = new Set(operations.map(({ operation_id }) => operation_id))
+  for (const id of ids) if (!handlers[id]) refuse(id, 'the operation has no handler')
+  for (const id of Object.keys(handlers)) if (!ids.has(id)) refuse(id, 'the handler has no operation')
+
+  app.setValidatorCompiler(compileValidator)
+  for (const operation of operations) app.route(routeOf(operation, handlers[operation.operation_id] as AnyHandler, guards))
+  for (const url of new Set(operations.map(({ url }) => url))) app.route(otherMethods(app, operations, url))
+}
+
+const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): RouteOptions => ({
+  method: operation.method,
+  url: operation.url,
+  schema: operation.schema,
+  config: { operation },
+  onRequest: operation.public ? [] : [guards.authenticate],
+  preValidation: async (request) => {
+    if (request.body === undefined && !operation.body_required) request.body = {}
+  },
+  preHandler: operation.public
+    ? []
+    : async (request) => {
+        requireStorable(request.body)
+        await guards.authorize(request, operation)
+      },
+  handler: async (request, reply) => send(reply, operation, await handler(callOf(request, operation))),
+})
+
+/** The types of its members are the contract's, by now validated. */
+const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Call, unknown> => ({
+  operation_id: operation.operation_id,
+  path: request.params,
+  query: request.query,
+  body: request.body,
+  if_match: request.headers['if-match'],
+  idempotency_key: request.headers['idempotency-key'],
+  principal: request.principal,
+  scope: request.scope,
+  log: request.log,
+})
+
+const send = (reply: FastifyReply, operation: Operation, answer: Awaited<ReturnType<AnyHandler>>): FastifyReply => {
+  const type = operation.content_types[answer.status]
+  if (type === undefined) throw new Error(`${operation.operation_id} answered ${answer.status}, which is not in the contract`)
+  if (answer.headers) reply.headers(answer.headers)
+  if (type !== '') reply.type(type.startsWith('text/') ? `${type}; charset=utf-8` : type)
+  return reply.code(answer.status).send(answer.body)
+}
+
+const otherMethods = (app: FastifyInstance, operations: Operation[], url: string): RouteOptions => {
+  const has = operations.filter((operation) => operation.url === url).map(({ method }) => method)
+  const allow = [...has, ...(has.includes('GET') ? ['HEAD'] : [])]
+  return {
+    method: app.supportedMethods.filter((method) => !allow.includes(method)),
+    url,
+    handler: async () => {
+      throw new Problem('method.not_allowed', { headers: { Allow: allow.join(', ') } })
+    },
+  }
+}

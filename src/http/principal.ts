@@ -1,0 +1,26 @@
+// Who is calling. Made by authentication, read by authorization and by the operations.
+import { type Grant, holds } from '@tenantry/client'
+import type { TenantStatus } from '../tenants/status.ts'
+
+/**
+ * What the caller may do: held only where every one of these sets holds it. An API key has one set; a token has two, the
+ * member's current roles and what the token was narrowed to.
+ */
+export type Rights = readonly (readonly Grant[])[]
+
+interface TenantBound {
+  tenant_id: string
+  tenant_status: TenantStatus
+}
+
+interface PlatformWide {
+  tenant_id: null
+  tenant_status: null
+}
+
+export type ApiKeyPrincipal = { kind: 'api_key'; id: string; rights: Rights } & (TenantBound | PlatformWide)
+export type MemberPrincipal = { kind: 'membership'; id: string; user_id: string; rights: Rights } & TenantBound
+export type Principal = ApiKeyPrincipal | MemberPrincipal
+
+export const mayDo = (principal: Principal, permission: string): boolean =>
+  principal.rights.every((grants) => holds(grants, permission))

@@ -1,0 +1,38 @@
+// What no JSON text that enters may hold: PostgreSQL's jsonb refuses U+0000 and lone surrogates, and the canonical form
+// that the history hashes is not defined for them. Also the bounds of free-form objects, which schemas cannot say.
+import { Problem } from '../errors.ts'
+
+const DEEPEST = 32
+// biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is exactly what is looked for
+const UNSTORABLE = /\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
+
+const refuse = (pointer: string, detail: string): never => {
+  throw new Problem('request.invalid', { errors: [{ pointer, detail }] })
+}
+
+const step = (pointer: string, key: string): string => `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
+/** Throws `request.invalid` at the first text that cannot be stored, or below 32 levels. */
+export const requireStorable = (value: unknown, pointer = '', depth = 0): void => {
+  if (typeof value === 'string') {
+    if (UNSTORABLE.test(value)) refuse(pointer, 'Text must not hold U+0000 or half of a surrogate pair.')
+    return
+  }
+  if (typeof value !== 'object' || value === null) return
+  if (depth === DEEPEST) refuse(pointer, `JSON may be nested ${DEEPEST} levels deep at most.`)
+  for (const [key, inner] of Object.entries(value)) {
+    requireStorable(key, pointer, depth + 1)
+    requireStorable(inner, step(pointer, key), depth + 1)
+  }
+}
+
+const LARGEST_OBJECT_BYTES = 16_384
+
+/** Throws `request.invalid` when one of these free-form objects is above 16 KiB as JSON. */
+export const requireSmall = (objects: Record<string, unknown>): void => {
+  for (const [name, value] of Object.entries(objects)) {
+    if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > LARGEST_OBJECT_BYTES) {
+      refuse(`/${name}`, 'This object may have 16 KiB at most when written as JSON.')
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// HTTP in and out of memberships.
+import type { Database, Scope } from '../database/scope.ts'
+import { Problem } from '../errors.ts'
+import type { Call, Handlers } from '../http/handlers.ts'
+import { afterId, DEFAULT_LIMIT, pageOf } from '../http/pagination.ts'
+import { etagOf } from '../http/preconditions.ts'
+import type { Principal } from '../http/principal.ts'
+import { requireSmall } from '../http/text.ts'
+import { type By, type Write, writeHeaders } from '../http/write.ts'
+import type { Clock } from '../clock.ts'
+import { type Changed, changeMembership, createMembership, moveMembership, removeMembership, type Which } from './operations.ts'
+import { findMembership, listMemberships } from './queries.ts'
+import { maySeeEmails, viewOf } from './rules.ts'
+
+type Mine =
+  | 'createMembership'
+  | 'listMemberships'
+  | 'getMembership'
+  | 'updateMembership'
+  | 'deleteMembership'
+  | 'suspendMembership'
+  | 'reactivateMembership'
+
+/** The one tenant that a request is about. @throws Problem `tenant.required` */
+export const requireTenant = (scope: Scope): string => {
+  if (scope === 'platform') {
+    throw new Problem('tenant.required', { errors: [{ pointer: '/tenant_id', detail: 'This field is required.' }] })
+  }
+  return scope.tenant_id
+}
+
+const whichOf = ({ scope, path, if_match }: Pick<Call<'getMembership'>, 'scope' | 'path' | 'if_match'>): Which => ({
+  tenant_id: requireTenant(scope),
+  id: path.membership_id,
+  ifMatch: if_match,
+})
+
+const changedReply = ({ membership, history }: Changed, { principal, now }: By) => ({
+  status: 200 as const,
+  body: viewOf(membership, principal, now),
+  headers: writeHeaders(history, membership.revision),
+})
+
+/** Whether somebody has a certain address is as private as the address. */
+const requireMayFilter = (principal: Principal, email: string | undefined): void => {
+  if (email === undefined || maySeeEmails(principal)) return
+  throw new Problem('permission.missing', { detail: 'Filtering by e-mail needs the permission tenantry.membership:manage.' })
+}
+
+interface Services {
+  database: Database
+  write: Write
+  clock: Clock
+}
+
+export const membershipHandlers = ({ database, write, clock }: Services): Pick<Handlers, Mine> => {
+  const move = (to: 'suspend' | 'reactivate') => (call: Call<'suspendMembership' | 'reactivateMembership'>) =>
+    write(call, async (tx, by) => changedReply(await moveMembership(tx, by, whichOf(call), to, call.body?.reason), by))
+
+  return {
+    createMembership: (call) => {
+      const { tenant_id: _, ...input } = call.body
+      const tenant_id = requireTenant(call.scope)
+      requireSmall({ properties: input.properties })
+      return write(call, async (tx, by) => {
+        const { membership, history } = await createMembership(tx, by, tenant_id, input)
+        const headers = { ...writeHeaders(history, membership.revision), Location: `/memberships/${membership.id}` }
+        return { status: 201, body: viewOf(membership, by.principal, by.now), headers }
+      })
+    },
+
+    listMemberships: async ({ principal, scope, query: { limit = DEFAULT_LIMIT, cursor, ...filters } }) => {
+      requireMayFilter(principal, filters.email)
+      const { user_id, role, status, email } = filters
+      const now = clock()
+      const tenant_id = scope === 'platform' ? undefined : scope.tenant_id
+      const filter = { tenant_id, user_id, role, status, email, now, after: afterId(cursor), limit: limit + 1 }
+      const rows = await database.within(scope, 'list memberships of all tenants', (tx) => listMemberships(tx, filter))
+      return { status: 200, body: pageOf(rows, limit, (row) => viewOf(row, principal, now), ({ id }) => id) }
+    },
+
+    getMembership: async (call) => {
+      const { tenant_id, id } = whichOf(call)
+      const membership = await database.forTenant({ tenant_id }, (tx) => findMembership(tx, tenant_id, id))
+      if (!membership) throw new Problem('membership.not_found')
+      const body = viewOf(membership, call.principal, clock())
+      return { status: 200, body, headers: { ETag: etagOf(membership.revision) } }
+    },
+
+    updateMembership: (call) => {
+      requireSmall({ properties: call.body.properties })
+      return write(call, async (tx, by) => changedReply(await changeMembership(tx, by, whichOf(call), call.body), by))
+    },
+
+    deleteMembership: (call) =>
+      write(call, async (tx, by) => {
+        const history = await removeMembership(tx, by, whichOf(call))
+        return { status: 204, body: undefined, headers: writeHeaders(history) }
+      }),
+
+    suspendMembership: move('suspend'),
+    reactivateMembership: move('reactivate'),
+  }
+}

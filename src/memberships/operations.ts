@@ -1,0 +1,148 @@
+// What happens to a membership, inside one scope. Everything is decided under the lock of the tenant's history: the last
+// owner, and what the one acted upon holds at this moment.
+import type { components } from '@tenantry/client/contract'
+import { requireWithinOwn } from '../authorization/escalation.ts'
+import { violatedConstraint } from '../database/faults.ts'
+import type { History } from '../database/history.ts'
+import type { JsonObject } from '../database/schema.ts'
+import type { Tx } from '../database/scope.ts'
+import { Problem } from '../errors.ts'
+import { requireMatch } from '../http/preconditions.ts'
+import type { By } from '../http/write.ts'
+import { newId } from '../ids.ts'
+import { resolveRoles } from '../roles/operations.ts'
+import { lockWritableTenant } from '../tenants/locking.ts'
+import {
+  deleteMembership,
+  findMembership,
+  hasOtherOwner,
+  insertMembership,
+  insertMembershipRoles,
+  type MembershipRow,
+  replaceMembershipRoles,
+  updateMembership,
+} from './queries.ts'
+import { isLastingOwner, requireFuture } from './rules.ts'
+
+type MembershipCreate = Omit<components['schemas']['MembershipCreate'], 'tenant_id'>
+type MembershipUpdate = components['schemas']['MembershipUpdate']
+
+/** Which membership, of which tenant, and the caller's `If-Match`. */
+export interface Which {
+  tenant_id: string
+  id: string
+  ifMatch: string | undefined
+}
+
+/** A membership after a change, and its tenant's history. */
+export interface Changed {
+  membership: MembershipRow
+  history: History
+}
+
+export const createMembership = async (tx: Tx, by: By, tenant_id: string, input: MembershipCreate): Promise<Changed> => {
+  const { history } = await lockWritableTenant(tx, tenant_id)
+  return { membership: await addMembership(tx, by, history, input), history }
+}
+
+/** Under a lock that the caller holds: also how a new tenant gets its first owner. */
+export const addMembership = async (tx: Tx, by: By, history: History, input: MembershipCreate): Promise<MembershipRow> => {
+  const { roles: keys = ['member'], properties = {}, expires_at = null, email = null, display_name = null, user_id } = input
+  requireFuture(expires_at, by.now)
+  const roles = await resolveRoles(tx, history.id, keys)
+  requireWithinOwn(by.principal, roles)
+  const at = by.now.toISOString()
+  const row = await insertMembership(tx, {
+    ...{ tenant_id: history.id, id: newId(), user_id, status: 'active', email, display_name, properties, expires_at },
+    ...{ revision: history.next, created_at: at, updated_at: at },
+  }).catch((error: unknown) => {
+    throw violatedConstraint(error) === 'memberships_user' ? new Problem('membership.exists') : error
+  })
+  await insertMembershipRoles(tx, row, roles)
+  await history.append(tx, {
+    ...{ type: 'membership.created', actor: by.actor, at: by.now },
+    data: { membership_id: row.id, roles: roles.map(({ key }) => key), expires_at: row.expires_at },
+    personal: { user_id, email, display_name },
+  })
+  return { ...row, roles }
+}
+
+export const changeMembership = async (tx: Tx, by: By, which: Which, input: MembershipUpdate): Promise<Changed> => {
+  const { history, membership } = await lockMembership(tx, which)
+  const { roles: keys, ...fields } = input
+  requireFuture(fields.expires_at, by.now)
+  const given = keys && (await resolveRoles(tx, which.tenant_id, keys))
+  const roles = given ?? membership.roles
+  requireWithinOwn(by.principal, roles, membership.roles)
+  await requireOwnerRemains(tx, membership, { ...membership, ...fields, roles })
+  const row = await updateMembership(tx, which, { ...fields, revision: history.next, updated_at: by.now.toISOString() })
+  if (given) await replaceMembershipRoles(tx, which, given)
+  await history.append(tx, {
+    ...{ type: 'membership.updated', actor: by.actor, at: by.now },
+    data: { membership_id: which.id, changed: Object.keys(input), ...differences(membership, { ...row, roles }) },
+    personal: { user_id: row.user_id, email: row.email, display_name: row.display_name },
+  })
+  return { membership: { ...row, roles }, history }
+}
+
+/** What an auditor asks about: rights and their end, before and after. */
+const differences = (before: MembershipRow, after: MembershipRow): JsonObject => {
+  const [from, to] = [before, after].map(({ roles }) => roles.map(({ key }) => key))
+  return {
+    ...(JSON.stringify(from) === JSON.stringify(to) ? {} : { roles: { from, to } }),
+    ...(before.expires_at === after.expires_at ? {} : { expires_at: { from: before.expires_at, to: after.expires_at } }),
+  }
+}
+
+const MOVES = {
+  suspend: { type: 'membership.suspended', to: 'suspended' },
+  reactivate: { type: 'membership.reactivated', to: 'active' },
+} as const
+
+/** Suspends or reactivates; the roles stay. Repeatable: a second time changes nothing and takes no revision. */
+export const moveMembership = async (
+  tx: Tx,
+  by: By,
+  which: Which,
+  move: keyof typeof MOVES,
+  reason: string | undefined,
+): Promise<Changed> => {
+  const { type, to } = MOVES[move]
+  const { history, membership } = await lockMembership(tx, which)
+  requireWithinOwn(by.principal, membership.roles)
+  if (membership.status === to) return { membership, history }
+  await requireOwnerRemains(tx, membership, { ...membership, status: to })
+  const row = await updateMembership(tx, which, { status: to, revision: history.next, updated_at: by.now.toISOString() })
+  await history.append(tx, {
+    ...{ type, actor: by.actor, at: by.now, data: { membership_id: which.id } },
+    ...(reason && { personal: { reason } }),
+  })
+  return { membership: { ...row, roles: membership.roles }, history }
+}
+
+export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<History> => {
+  const { history, membership } = await lockMembership(tx, which)
+  requireWithinOwn(by.principal, membership.roles)
+  await requireOwnerRemains(tx, membership, undefined)
+  await deleteMembership(tx, which)
+  const roles = membership.roles.map(({ key }) => key)
+  await history.append(tx, {
+    ...{ type: 'membership.deleted', actor: by.actor, at: by.now, data: { membership_id: which.id, roles } },
+    personal: { user_id: membership.user_id },
+  })
+  return history
+}
+
+const lockMembership = async (tx: Tx, { tenant_id, id, ifMatch }: Which): Promise<Changed> => {
+  const { history } = await lockWritableTenant(tx, tenant_id)
+  const membership = await findMembership(tx, tenant_id, id)
+  if (!membership) throw new Problem('membership.not_found')
+  requireMatch(ifMatch, membership.revision)
+  return { membership, history }
+}
+
+/** Demotion, removal, suspension and an end date are all the same to this rule. */
+const requireOwnerRemains = async (tx: Tx, before: MembershipRow, after: MembershipRow | undefined): Promise<void> => {
+  if (!isLastingOwner(before) || (after && isLastingOwner(after))) return
+  if (!(await hasOtherOwner(tx, before))) throw new Problem('membership.last_owner')
+}

@@ -1,0 +1,117 @@
+// SQL of memberships; private to this slice.
+import type { Grant } from '@tenantry/client'
+import { and, asc, eq, gt, isNull, type SQL, sql } from 'drizzle-orm'
+import { membershipRoles, memberships, roles } from '../database/schema.ts'
+import type { Tx } from '../database/scope.ts'
+import type { RoleRow } from '../roles/operations.ts'
+
+type Row = typeof memberships.$inferSelect
+type HeldRole = Grant & { key: string }
+export type MembershipRow = Row & { roles: HeldRole[] }
+
+// Spelt out: in a query over one table drizzle leaves the table's name away, and the subselect would mean its own columns.
+const heldRoles = sql<HeldRole[]>`(
+  select coalesce(json_agg(json_build_object('key', r.key, 'permissions', r.permissions, 'excludes', r.excludes) order by r.key), '[]')
+  from ${membershipRoles} mr join ${roles} r on r.history_id = mr.role_history_id and r.id = mr.role_id
+  where mr.tenant_id = memberships.tenant_id and mr.membership_id = memberships.id)`
+
+const selectMemberships = (tx: Tx) => tx.select({ row: memberships, roles: heldRoles }).from(memberships)
+
+export const findMembership = async (tx: Tx, tenant_id: string, id: string): Promise<MembershipRow | undefined> => {
+  const [found] = await selectMemberships(tx).where(and(eq(memberships.tenant_id, tenant_id), eq(memberships.id, id)))
+  return found && { ...found.row, roles: found.roles }
+}
+
+export interface Filter {
+  tenant_id: string | undefined
+  user_id: string | undefined
+  role: string | undefined
+  status: 'active' | 'suspended' | 'expired' | undefined
+  email: string | undefined
+  now: Date
+  after: string | undefined
+  limit: number
+}
+
+export const listMemberships = async (tx: Tx, filter: Filter): Promise<MembershipRow[]> => {
+  const { tenant_id, user_id, role, status, email, now, after, limit } = filter
+  const wanted: (SQL | undefined)[] = [
+    tenant_id === undefined ? undefined : eq(memberships.tenant_id, tenant_id),
+    user_id === undefined ? undefined : eq(memberships.user_id, user_id),
+    role === undefined ? undefined : holdsRole(role),
+    status === undefined ? undefined : hasStatus(status, now),
+    email === undefined ? undefined : sql`lower(${memberships.email}) = lower(${email})`,
+    after === undefined ? undefined : gt(memberships.id, after),
+  ]
+  const found = await selectMemberships(tx).where(and(...wanted)).orderBy(asc(memberships.id)).limit(limit)
+  return found.map((each) => ({ ...each.row, roles: each.roles }))
+}
+
+const holdsRole = (key: string): SQL => sql`exists (
+  select from ${membershipRoles} mr join ${roles} r on r.history_id = mr.role_history_id and r.id = mr.role_id
+  where mr.tenant_id = memberships.tenant_id and mr.membership_id = memberships.id and r.key = ${key})`
+
+/** `expired` is no stored state: it is what an active membership becomes when its end has come. */
+const hasStatus = (status: 'active' | 'suspended' | 'expired', now: Date): SQL => {
+  if (status === 'suspended') return eq(memberships.status, 'suspended')
+  const over = sql`coalesce(${memberships.expires_at} <= ${now.toISOString()}, false)`
+  return sql`${memberships.status} = 'active' and ${status === 'expired' ? over : sql`not ${over}`}`
+}
+
+/** @throws PostgreSQL's unique violation of `memberships_user` */
+export const insertMembership = async (tx: Tx, row: typeof memberships.$inferInsert): Promise<Row> => {
+  const [inserted] = await tx.insert(memberships).values(row).returning()
+  if (!inserted) throw new Error('insert of a membership answered no row')
+  return inserted
+}
+
+export const insertMembershipRoles = async (tx: Tx, { tenant_id, id }: Pick<Row, 'tenant_id' | 'id'>, held: RoleRow[]): Promise<void> => {
+  await tx
+    .insert(membershipRoles)
+    .values(held.map((role) => ({ tenant_id, membership_id: id, role_id: role.id, role_history_id: role.history_id })))
+}
+
+export const replaceMembershipRoles = async (tx: Tx, row: Pick<Row, 'tenant_id' | 'id'>, held: RoleRow[]): Promise<void> => {
+  const { tenant_id, id } = row
+  await tx
+    .delete(membershipRoles)
+    .where(and(eq(membershipRoles.tenant_id, tenant_id), eq(membershipRoles.membership_id, id)))
+  await insertMembershipRoles(tx, row, held)
+}
+
+export const updateMembership = async (
+  tx: Tx,
+  { tenant_id, id }: Pick<Row, 'tenant_id' | 'id'>,
+  change: Partial<Row> & Pick<Row, 'revision' | 'updated_at'>,
+): Promise<Row> => {
+  const [row] = await tx
+    .update(memberships)
+    .set(change)
+    .where(and(eq(memberships.tenant_id, tenant_id), eq(memberships.id, id)))
+    .returning()
+  if (!row) throw new Error('update of a membership answered no row')
+  return row
+}
+
+/** Its roles go with it. */
+export const deleteMembership = async (tx: Tx, { tenant_id, id }: Pick<Row, 'tenant_id' | 'id'>): Promise<void> => {
+  await tx.delete(memberships).where(and(eq(memberships.tenant_id, tenant_id), eq(memberships.id, id)))
+}
+
+/** Whether another active owner without an end date exists. Ask it under the history's lock. */
+export const hasOtherOwner = async (tx: Tx, { tenant_id, id }: Pick<Row, 'tenant_id' | 'id'>): Promise<boolean> => {
+  const others = await tx
+    .select({ id: memberships.id })
+    .from(memberships)
+    .where(
+      and(
+        eq(memberships.tenant_id, tenant_id),
+        sql`${memberships.id} <> ${id}`,
+        eq(memberships.status, 'active'),
+        isNull(memberships.expires_at),
+        holdsRole('owner'),
+      ),
+    )
+    .limit(1)
+  return others.length > 0
+}

@@ -1,0 +1,49 @@
+// Seals what must not lie in the database in the clear: private signing keys, and answers that hold a secret.
+// AES-256-GCM; a sealed value is: version (1 byte), id of the key (4), nonce (12), tag (16), ciphertext. The context is
+// authenticated, so that a sealed value cannot be moved to another row.
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+
+const VERSION = 1
+const ID_BYTES = 4
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+const HEADER_BYTES = 1 + ID_BYTES
+export const KEY_BYTES = 32
+
+export class SealError extends Error {}
+
+export class Seal {
+  readonly #key: Buffer
+  readonly #id: Buffer
+
+  /** @param key 32 random bytes */
+  constructor(key: Buffer) {
+    if (key.length !== KEY_BYTES) throw new SealError(`a sealing key has ${KEY_BYTES} bytes`)
+    this.#key = key
+    this.#id = createHash('sha256').update('tenantry sealing key id').update(key).digest().subarray(0, ID_BYTES)
+  }
+
+  seal(plain: Buffer | string, context: string): Buffer {
+    const nonce = randomBytes(NONCE_BYTES)
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(context))
+    const sealed = Buffer.concat([cipher.update(plain), cipher.final()])
+    return Buffer.concat([Buffer.of(VERSION), this.#id, nonce, cipher.getAuthTag(), sealed])
+  }
+
+  /** @throws SealError when it was sealed with another key, for another context, or was changed */
+  open(sealed: Buffer, context: string): Buffer {
+    if (sealed[0] !== VERSION || !sealed.subarray(1, HEADER_BYTES).equals(this.#id)) {
+      throw new SealError('sealed with another TENANTRY_ENCRYPTION_KEY')
+    }
+    const nonce = sealed.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES)
+    const tag = sealed.subarray(HEADER_BYTES + NONCE_BYTES, HEADER_BYTES + NONCE_BYTES + TAG_BYTES)
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce, { authTagLength: TAG_BYTES })
+    decipher.setAAD(Buffer.from(context)).setAuthTag(tag)
+    try {
+      const body = sealed.subarray(HEADER_BYTES + NONCE_BYTES + TAG_BYTES)
+      return Buffer.concat([decipher.update(body), decipher.final()])
+    } catch (error) {
+      throw new SealError('the sealed value was changed, or belongs elsewhere', { cause: error })
+    }
+  }
+}

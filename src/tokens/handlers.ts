@@ -1,0 +1,72 @@
+// HTTP in and out of tokens: issuing them, and what others need to verify them.
+import type { components } from '@tenantry/client/contract'
+import { type Member, type MemberFacts, readFactsOfUser } from '../authorization/facts.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../database/scope.ts'
+import { Problem } from '../errors.ts'
+import type { Handlers } from '../http/handlers.ts'
+import { requireTenant } from '../memberships/handlers.ts'
+import { statusOf } from '../memberships/rules.ts'
+import { claimsOf } from './claims.ts'
+import type { Sign } from './signer.ts'
+import type { SigningKey } from './signing-keys.ts'
+
+interface Services {
+  config: Pick<Config, 'issuer' | 'audiences'>
+  database: Database
+  clock: Clock
+  sign: Sign
+  keys: readonly SigningKey[]
+}
+
+type Mine = 'issueToken' | 'getJwks' | 'getAuthorizationServerMetadata' | 'getOpenidConfiguration'
+
+const DEFAULT_TTL_SECONDS = 300
+const FIVE_MINUTES = { 'Cache-Control': 'public, max-age=300' }
+
+/** Only an active member of an active tenant gets a token. @throws Problem saying which it is not */
+const requireActiveMember = (facts: MemberFacts | null, now: Date): [MemberFacts, Member] => {
+  if (!facts) throw new Problem('tenant.not_found')
+  if (!facts.membership) throw new Problem('membership.not_found')
+  if (facts.tenant.status !== 'active') throw new Problem('tenant.not_active')
+  const status = statusOf(facts.membership, now)
+  if (status !== 'active') throw new Problem(`membership.${status}`)
+  return [facts, facts.membership]
+}
+
+const metadataOf = (issuer: string, keys: readonly SigningKey[]): components['schemas']['ServerMetadata'] => ({
+  issuer,
+  jwks_uri: `${issuer}/.well-known/jwks.json`,
+  response_types_supported: [], // RFC 8414 §2: there is no authorization endpoint; users log in elsewhere
+  subject_types_supported: ['public'],
+  id_token_signing_alg_values_supported: [...new Set(keys.map(({ algorithm }) => algorithm))],
+  service_documentation: `${issuer}/docs`,
+})
+
+export const tokenHandlers = ({ config, database, clock, sign, keys }: Services): Pick<Handlers, Mine> => {
+  const { issuer, audiences } = config
+  const requireAudience = (audience: string): void => {
+    if (audience === issuer || audiences === undefined || audiences.includes(audience)) return
+    throw new Problem('audience.unknown', { errors: [{ pointer: '/audience', detail: `No tokens are issued for "${audience}".` }] })
+  }
+  const metadata = metadataOf(issuer, keys)
+  const jwks = { keys: keys.map(({ public_jwk }) => public_jwk) }
+
+  return {
+    issueToken: async ({ principal, scope, body }) => {
+      const { user_id, audience = issuer, ttl_seconds = DEFAULT_TTL_SECONDS } = body
+      const tenant_id = requireTenant(scope)
+      requireAudience(audience)
+      const now = clock()
+      const [facts, member] = requireActiveMember(await readFactsOfUser(database, tenant_id, user_id), now)
+      const claims = claimsOf(facts, member, { issuer, audience, client_id: principal.id, ttl_seconds, now })
+      const token = { access_token: sign(claims), token_type: 'Bearer' as const, expires_in: claims.exp - claims.iat }
+      return { status: 200, body: token, headers: { 'Cache-Control': 'no-store' } }
+    },
+
+    getJwks: async () => ({ status: 200, body: jwks, headers: FIVE_MINUTES }),
+    getAuthorizationServerMetadata: async () => ({ status: 200, body: metadata, headers: FIVE_MINUTES }),
+    getOpenidConfiguration: async () => ({ status: 200, body: metadata, headers: FIVE_MINUTES }),
+  }
+}
