@@ -1,0 +1,100 @@
+// A database of its own for every test file: a clone of one migrated template. On PGlite the template is a snapshot in the
+// temporary directory; on a server (TEST_DATABASE_URL, a superuser's) it is a template database.
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PGlite } from '@electric-sql/pglite'
+import pg from 'pg'
+import { embeddedConnection, openPostgres } from '../../src/database/connection.ts'
+import { migrateEmbedded, migratePostgres } from '../../src/database/migrations.ts'
+import { Database } from '../../src/database/scope.ts'
+
+const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url))
+
+/** The role that the service logs in as, as `tenantry migrate --grant-to` makes it. */
+export const SERVICE_ROLE = { name: 'tenantry_test_service', password: 'only-for-tests-on-loopback' }
+
+const fingerprint = (): string => {
+  const hash = createHash('sha256')
+  for (const name of readdirSync(MIGRATIONS).sort()) {
+    if (name.endsWith('.sql')) hash.update(name).update(readFileSync(join(MIGRATIONS, name)))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+export interface TestDatabase {
+  database: Database
+  /** A superuser's DSN on this database; undefined on PGlite. */
+  owner_url: string | undefined
+  /** The service role's DSN on this database; undefined on PGlite. */
+  url: string | undefined
+  /** Runs SQL as the superuser, past row-level security: for looking behind the service's back. */
+  superuser(text: string, parameters?: unknown[]): Promise<Record<string, unknown>[]>
+}
+
+export const openTestDatabase = (): Promise<TestDatabase> => {
+  const server = process.env.TEST_DATABASE_URL
+  return server === undefined ? onPglite() : onServer(server)
+}
+
+const onPglite = async (): Promise<TestDatabase> => {
+  const file = join(tmpdir(), `tenantry-test-${fingerprint()}.tar`)
+  if (!existsSync(file)) {
+    const client = await PGlite.create()
+    await migrateEmbedded(client)
+    const dump = await client.dumpDataDir('none')
+    await client.close()
+    const fresh = `${file}.${randomBytes(4).toString('hex')}`
+    writeFileSync(fresh, new Uint8Array(await dump.arrayBuffer()))
+    renameSync(fresh, file)
+  }
+  const client = await PGlite.create({ loadDataDir: new Blob([readFileSync(file)]) })
+  return {
+    database: new Database(embeddedConnection(client)),
+    owner_url: undefined,
+    url: undefined,
+    superuser: async (text, parameters = []) => (await client.query<Record<string, unknown>>(text, parameters)).rows,
+  }
+}
+
+const withPath = (url: string, database: string): string => {
+  const changed = new URL(url)
+  changed.pathname = `/${database}`
+  return changed.href
+}
+
+const onServer = async (server: string): Promise<TestDatabase> => {
+  const template = `tenantry_template_${fingerprint()}`
+  const name = `tenantry_test_${randomBytes(8).toString('hex')}`
+  const admin = new pg.Client({ connectionString: server })
+  await admin.connect()
+  try {
+    await admin.query('select pg_advisory_lock(42)') // test files start together; one makes the template
+    const { rowCount } = await admin.query('select from pg_database where datname = $1', [template])
+    if (rowCount === 0) {
+      await admin.query(`create database ${template}_new`)
+      await migratePostgres(withPath(server, `${template}_new`), SERVICE_ROLE)
+      await admin.query(`alter database ${template}_new rename to ${template}`)
+    }
+    await admin.query(`create database ${name} template ${template}`)
+  } finally {
+    await admin.end()
+  }
+  const owner_url = withPath(server, name)
+  const service = new URL(owner_url)
+  service.username = SERVICE_ROLE.name
+  service.password = SERVICE_ROLE.password
+  const superuser = async (text: string, parameters: unknown[] = []): Promise<Record<string, unknown>[]> => {
+    const client = new pg.Client({ connectionString: owner_url })
+    await client.connect()
+    try {
+      const { rows } = await client.query(text, parameters)
+      return rows
+    } finally {
+      await client.end()
+    }
+  }
+  return { database: new Database(openPostgres(service.href, () => {})), owner_url, url: service.href, superuser }
+}

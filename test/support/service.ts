@@ -1,0 +1,159 @@
+// The service as a test uses it: through its contract with `inject`, on a database of its own, at a time that the test
+// says. Builders make what a test needs through the API.
+import { randomBytes } from 'node:crypto'
+import type { components } from '@tenantry/client/contract'
+import type { Test } from 'tap'
+import { makeLog } from '../../src/http/logging.ts'
+import { assembleService, type Service } from '../../src/service.ts'
+import { openTestDatabase, type TestDatabase } from './databases.ts'
+
+type Schemas = components['schemas']
+type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE' | 'HEAD' | 'OPTIONS'
+
+// biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came back; that it fits the contract is what it tests
+type Json = any
+
+export interface Answer {
+  status: number
+  body: Json
+  headers: Record<string, string | string[] | number | undefined>
+  text: string
+}
+
+/** Speaks to the service with one credential. */
+export class Caller {
+  readonly #service: Service
+  readonly #credential: string | undefined
+
+  constructor(service: Service, credential: string | undefined) {
+    this.#service = service
+    this.#credential = credential
+  }
+
+  async call(method: Method, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const answer = await this.#service.app.fastify.inject({
+      method,
+      url,
+      headers: { ...(this.#credential === undefined ? {} : { authorization: `Bearer ${this.#credential}` }), ...headers },
+      ...(body === undefined ? {} : { payload: body as string | object }),
+    })
+    const isJson = String(answer.headers['content-type']).includes('json')
+    return {
+      status: answer.statusCode,
+      body: isJson && answer.body !== '' ? JSON.parse(answer.body) : undefined,
+      headers: answer.headers,
+      text: answer.body,
+    }
+  }
+
+  get = (url: string, headers?: Record<string, string>) => this.call('GET', url, undefined, headers)
+  post = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('POST', url, body, headers)
+  patch = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('PATCH', url, body, headers)
+  delete = (url: string, headers?: Record<string, string>) => this.call('DELETE', url, undefined, headers)
+}
+
+const ISSUER = 'http://tenantry.test'
+
+export class TestService {
+  readonly issuer = ISSUER
+  readonly root_api_key: string
+  readonly service: Service
+  readonly test_database: TestDatabase
+  /** What was logged, line by line. */
+  readonly logged: Json[]
+  readonly #time: { now: Date }
+  #names = 0
+
+  constructor(service: Service, test_database: TestDatabase, time: { now: Date }, logged: Json[]) {
+    this.service = service
+    this.test_database = test_database
+    this.root_api_key = service.root_api_key
+    this.logged = logged
+    this.#time = time
+  }
+
+  get now(): Date {
+    return this.#time.now
+  }
+
+  /** Moves the clock: nothing in a test waits. */
+  advance(seconds: number): void {
+    this.#time.now = new Date(this.#time.now.getTime() + seconds * 1000)
+  }
+
+  /** An instant that many seconds from now, as RFC 3339. */
+  instant(seconds: number): string {
+    return new Date(this.#time.now.getTime() + seconds * 1000).toISOString()
+  }
+
+  as(credential: string | undefined): Caller {
+    return new Caller(this.service, credential)
+  }
+
+  get root(): Caller {
+    return this.as(this.root_api_key)
+  }
+
+  get stranger(): Caller {
+    return this.as(undefined)
+  }
+
+  async aTenant(input: Partial<Schemas['TenantCreate']> = {}): Promise<Schemas['Tenant']> {
+    return made(await this.root.post('/tenants', { name: `Tenant ${++this.#names}`, ...input }))
+  }
+
+  async aMembership(tenant_id: string, input: Partial<Schemas['MembershipCreate']> = {}): Promise<Schemas['Membership']> {
+    return made(await this.root.post('/memberships', { tenant_id, user_id: `user_${++this.#names}`, ...input }))
+  }
+
+  async anApiKey(input: Partial<Schemas['ApiKeyCreate']> = {}): Promise<Schemas['ApiKeyCreated']> {
+    return made(await this.root.post('/api-keys', { name: `key ${++this.#names}`, permissions: ['tenantry.*'], ...input }))
+  }
+
+  /** A token of the user for Tenantry itself, unless another audience is asked for. */
+  async aToken(tenant_id: string, user_id: string, input: Partial<Schemas['TokenCreate']> = {}): Promise<string> {
+    const { access_token } = made(await this.root.post('/tokens', { tenant_id, user_id, ...input }))
+    return access_token
+  }
+
+  /** A new member with this role, and what speaks with that member's token. */
+  async aMember(tenant_id: string, role = 'member'): Promise<{ membership: Schemas['Membership']; caller: Caller; token: string }> {
+    const membership = await this.aMembership(tenant_id, { roles: [role] })
+    const token = await this.aToken(tenant_id, membership.user_id)
+    return { membership, caller: this.as(token), token }
+  }
+
+  /** The revision of a tenant's history: whether anything changed. */
+  async revisionOf(tenant_id: string): Promise<number> {
+    const [row] = await this.test_database.superuser('select revision::int as revision from tenantry.histories where id = $1', [tenant_id])
+    return Number(row?.revision)
+  }
+}
+
+/** The body of a 200 or 201; anything else fails the test with what came instead. */
+export const made = ({ status, body, text }: Answer): Json => {
+  if (status !== 200 && status !== 201) throw new Error(`expected success, got ${status}: ${text}`)
+  return body
+}
+
+interface Options {
+  audiences?: string[]
+  now?: Date
+}
+
+/** A service of its own, closed when the test ends. */
+export const aService = async (t: Test, { audiences, now = new Date() }: Options = {}): Promise<TestService> => {
+  const test_database = await openTestDatabase()
+  const time = { now }
+  const logged: Json[] = []
+  const log = makeLog('debug', { write: (line) => logged.push(JSON.parse(line)) })
+  const opened = {
+    database: test_database.database,
+    root_api_key: `root-${randomBytes(24).toString('base64url')}`,
+    encryption_key: randomBytes(32),
+    root_api_key_file: undefined,
+  }
+  const service = await assembleService(opened, { issuer: ISSUER, audiences }, log, () => time.now)
+  t.teardown(() => service.close())
+  return new TestService(service, test_database, time, logged)
+}
