@@ -107,7 +107,9 @@ const parseIssuer = (text: string): Parsed<string> => {
 }
 
 const parseRootKey = (text: string): Parsed<string> =>
-  text.length >= SHORTEST_ROOT_KEY && !/\s/.test(text) ? { value: text } : `must have at least ${SHORTEST_ROOT_KEY} characters and no spaces`
+  text.length >= SHORTEST_ROOT_KEY && !/\s/.test(text)
+    ? { value: text }
+    : `must have at least ${SHORTEST_ROOT_KEY} characters and no spaces`
 
 const parseKey = (text: string): Parsed<Buffer> => {
   const value = Buffer.from(text, 'base64')
@@ -118,7 +120,9 @@ const parseKey = (text: string): Parsed<Buffer> => {
 
 const parseAudiences = (text: string): Parsed<string[]> => {
   const value = text.split(',').map((audience) => audience.trim())
-  return value.every((audience) => /^[\x21-\x7e]{1,255}$/.test(audience)) ? { value } : 'must be audiences separated by commas'
+  return value.every((audience) => /^[\x21-\x7e]{1,255}$/.test(audience))
+    ? { value }
+    : 'must be audiences separated by commas'
 }
 
 const parseLogLevel = (text: string): Parsed<LogLevel> => {

@@ -1,8 +1,9 @@
 // The process: read the settings, open the service, listen, and stop in order when told to.
-import { ConfigError, readConfig } from './config.ts'
-import { DirectoryInUse } from './database/directory.ts'
+
 import { banner } from './cli/banner.ts'
 import { seed } from './cli/seed.ts'
+import { ConfigError, readConfig } from './config.ts'
+import { DirectoryInUse } from './database/directory.ts'
 import { makeLog } from './http/logging.ts'
 import { startService } from './service.ts'
 

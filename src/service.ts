@@ -45,8 +45,11 @@ const openEmbedded = async (config: Config): Promise<Opened> => {
 
 /** @throws ConfigError when the role or the schema is not what the service needs */
 const openServer = async (url: string, { root_api_key, encryption_key }: Config, log: Logger): Promise<Opened> => {
-  if (root_api_key === undefined || encryption_key === undefined) throw new Error('readConfig demands both with DATABASE_URL')
-  const database = new Database(openPostgres(url, (error) => log.warn({ err: error }, 'an idle database connection broke')))
+  if (root_api_key === undefined || encryption_key === undefined)
+    throw new Error('readConfig demands both with DATABASE_URL')
+  const database = new Database(
+    openPostgres(url, (error) => log.warn({ err: error }, 'an idle database connection broke')),
+  )
   try {
     const faults = [await roleFault(database), await schemaFault(database)].filter((fault) => fault !== undefined)
     if (faults.length > 0) throw new ConfigError(faults)
@@ -110,6 +113,8 @@ const startChores = ({ api_keys }: App, database: Database, clock: Clock, log: L
   return async () => {
     clearInterval(timer)
     await running
-    await api_keys.flush().catch((error: unknown) => log.error({ err: error }, 'chore failed: note when API keys were used'))
+    await api_keys
+      .flush()
+      .catch((error: unknown) => log.error({ err: error }, 'chore failed: note when API keys were used'))
   }
 }

@@ -43,7 +43,11 @@ export class ApiKeys {
     const key = (await this.#database.call(FIND, hashOf(secret))) as FoundKey | null // the function's own shape
     if (!key || (key.expires_at !== null && Date.parse(key.expires_at) <= this.#clock().getTime())) return undefined
     this.#noteUse(key.id)
-    const own = { kind: 'api_key' as const, id: key.id, rights: [[{ permissions: key.permissions, excludes: key.excludes }]] }
+    const own = {
+      kind: 'api_key' as const,
+      id: key.id,
+      rights: [[{ permissions: key.permissions, excludes: key.excludes }]],
+    }
     return key.tenant_id === null || key.tenant_status === null
       ? { ...own, tenant_id: null, tenant_status: null }
       : { ...own, tenant_id: key.tenant_id, tenant_status: key.tenant_status }

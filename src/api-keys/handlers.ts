@@ -34,7 +34,9 @@ export const apiKeyHandlers = ({ database, write }: { database: Database; write:
   },
 
   getApiKey: async ({ scope, path }) => {
-    const key = await database.within(scope, 'get a platform key', (tx) => findApiKey(tx, historyOf(scope), path.api_key_id))
+    const key = await database.within(scope, 'get a platform key', (tx) =>
+      findApiKey(tx, historyOf(scope), path.api_key_id),
+    )
     if (!key) throw new Problem('api_key.not_found')
     return { status: 200, body: viewOf(key), headers: { ETag: etagOf(key.revision) } }
   },

@@ -17,8 +17,8 @@ import { hashOf, hintOf, makeSecret } from './secrets.ts'
 
 type ApiKeyCreate = components['schemas']['ApiKeyCreate']
 
-const lockHistory = async (tx: Tx, scope: Scope): Promise<History> => {
-  if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id)).history
+const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> => {
+  if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by.principal)).history
   const history = await History.lock(tx, PLATFORM)
   if (!history) throw new Error('the platform has no history; the service makes it at start')
   return history
@@ -33,7 +33,7 @@ export const createApiKey = async (
   requirePatterns({ permissions, excludes })
   requireFuture(expires_at, by.now)
   requireWithinOwn(by.principal, [{ permissions, excludes }])
-  const history = await lockHistory(tx, scope)
+  const history = await lockHistory(tx, by, scope)
   const secret = makeSecret()
   const key = await insertApiKey(tx, {
     ...{ history_id: history.id, id: newId(), name, hash: hashOf(secret), hint: hintOf(secret), permissions, excludes },
@@ -49,7 +49,9 @@ export const createApiKey = async (
 const requirePatterns = (lists: { permissions: string[]; excludes: string[] }): void => {
   const errors = Object.entries(lists).flatMap(([list, patterns]) =>
     patterns.flatMap((pattern, index) =>
-      isPattern(pattern) ? [] : [{ pointer: `/${list}/${index}`, detail: `"${pattern}" is not a permission or pattern.` }],
+      isPattern(pattern)
+        ? []
+        : [{ pointer: `/${list}/${index}`, detail: `"${pattern}" is not a permission or pattern.` }],
     ),
   )
   if (errors.length > 0) throw new Problem('permission.invalid', { errors })
@@ -62,7 +64,7 @@ export const revokeApiKey = async (
   id: string,
   ifMatch: string | undefined,
 ): Promise<History> => {
-  const history = await lockHistory(tx, scope)
+  const history = await lockHistory(tx, by, scope)
   const key = await findApiKey(tx, history.id, id)
   if (!key) throw new Problem('api_key.not_found')
   requireMatch(ifMatch, key.revision)

@@ -12,7 +12,10 @@ export const insertApiKey = async (tx: Tx, row: typeof apiKeys.$inferInsert): Pr
 }
 
 export const findApiKey = async (tx: Tx, history_id: string, id: string): Promise<ApiKeyRow | undefined> => {
-  const [row] = await tx.select().from(apiKeys).where(and(eq(apiKeys.history_id, history_id), eq(apiKeys.id, id)))
+  const [row] = await tx
+    .select()
+    .from(apiKeys)
+    .where(and(eq(apiKeys.history_id, history_id), eq(apiKeys.id, id)))
   return row
 }
 
@@ -24,7 +27,12 @@ export const listApiKeys = (
     history_id === undefined ? undefined : eq(apiKeys.history_id, history_id),
     after === undefined ? undefined : gt(apiKeys.id, after),
   ]
-  return tx.select().from(apiKeys).where(and(...wanted)).orderBy(asc(apiKeys.id)).limit(limit)
+  return tx
+    .select()
+    .from(apiKeys)
+    .where(and(...wanted))
+    .orderBy(asc(apiKeys.id))
+    .limit(limit)
 }
 
 export const deleteApiKey = async (tx: Tx, history_id: string, id: string): Promise<void> => {

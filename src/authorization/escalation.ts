@@ -15,7 +15,9 @@ export const requireWithinOwn = (actor: Principal, ...concerned: (readonly Grant
     for (const own of actor.rights) {
       const beyond = firstOutside(own, grants)
       if (beyond === undefined) continue
-      throw new Problem('role.exceeds_own', { detail: `This concerns the permission ${beyond}, which you do not have yourself.` })
+      throw new Problem('role.exceeds_own', {
+        detail: `This concerns the permission ${beyond}, which you do not have yourself.`,
+      })
     }
   }
 }

@@ -40,13 +40,18 @@ export const readFactsOfMembership = (
   database: Database,
   tenant_id: string,
   membership_id: string,
-): Promise<MemberFacts | null> => database.call(READ_FACTS, tenant_id, null, membership_id) as Promise<MemberFacts | null>
+): Promise<MemberFacts | null> =>
+  database.call(READ_FACTS, tenant_id, null, membership_id) as Promise<MemberFacts | null>
 
-export const readFactsOfApiKey = (database: Database, tenant_id: string, api_key_id: string): Promise<ApiKeyFacts | null> =>
+export const readFactsOfApiKey = (
+  database: Database,
+  tenant_id: string,
+  api_key_id: string,
+): Promise<ApiKeyFacts | null> =>
   database.call(READ_API_KEY_FACTS, tenant_id, api_key_id) as Promise<ApiKeyFacts | null>
 
 export const factsOfMember = (facts: MemberFacts | null): Facts => ({
-  tenant: facts && facts.tenant,
+  tenant: facts?.tenant ?? null,
   subject: facts?.membership
     ? {
         kind: 'membership',
@@ -59,7 +64,7 @@ export const factsOfMember = (facts: MemberFacts | null): Facts => ({
 })
 
 export const factsOfApiKey = (facts: ApiKeyFacts | null): Facts => ({
-  tenant: facts && facts.tenant,
+  tenant: facts?.tenant ?? null,
   subject: facts?.api_key
     ? {
         kind: 'api_key',

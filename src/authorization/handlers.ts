@@ -19,10 +19,16 @@ const MISMATCH: Decision = { decision: false, reason: { code: 'tenant_mismatch' 
 const tenantOf = (principal: Principal, { context }: EvaluationRequest): string => {
   const tenant_id = principal.tenant_id ?? context?.tenant_id
   if (tenant_id !== undefined) return tenant_id
-  throw new Problem('tenant.required', { errors: [{ pointer: '/context/tenant_id', detail: 'This field is required.' }] })
+  throw new Problem('tenant.required', {
+    errors: [{ pointer: '/context/tenant_id', detail: 'This field is required.' }],
+  })
 }
 
-const readFacts = async (database: Database, tenant_id: string, { type, id }: EvaluationRequest['subject']): Promise<Facts> => {
+const readFacts = async (
+  database: Database,
+  tenant_id: string,
+  { type, id }: EvaluationRequest['subject'],
+): Promise<Facts> => {
   if (!isId(tenant_id)) return NOBODY
   if (type === 'user') return factsOfMember(await readFactsOfUser(database, tenant_id, id))
   if (type === 'api_key' && isId(id)) return factsOfApiKey(await readFactsOfApiKey(database, tenant_id, id))

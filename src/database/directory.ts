@@ -1,7 +1,18 @@
 // The data directory of embedded mode: its lock, the keys beside the data, and the database itself. PGlite takes no lock
 // and a second process would lose rows, so the lock is ours.
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -87,7 +98,9 @@ const lock = async (directory: string): Promise<() => void> => {
   if (!create(file, holder)) {
     if (await isAbandoned(file)) clear(file, holder.nonce)
     if (!create(file, holder)) {
-      throw new DirectoryInUse(`${directory} is in use by another Tenantry process. Stop that one, or set TENANTRY_DATA_DIR to another directory.`)
+      throw new DirectoryInUse(
+        `${directory} is in use by another Tenantry process. Stop that one, or set TENANTRY_DATA_DIR to another directory.`,
+      )
     }
   }
   const heart = setInterval(() => utimesSync(file, new Date(), new Date()), HEARTBEAT_MS)
@@ -132,7 +145,10 @@ export const openDirectory = async (path: string): Promise<EmbeddedDirectory> =>
       connection: { ...connection, close: () => connection.close().finally(unlock) },
       root_api_key: keepSecret(directory, 'root-api-key', makeSecret),
       root_api_key_file: join(directory, 'root-api-key'),
-      encryption_key: Buffer.from(keepSecret(directory, 'encryption-key', () => randomBytes(KEY_BYTES).toString('base64')), 'base64'),
+      encryption_key: Buffer.from(
+        keepSecret(directory, 'encryption-key', () => randomBytes(KEY_BYTES).toString('base64')),
+        'base64',
+      ),
     }
   } catch (error) {
     unlock()

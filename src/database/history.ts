@@ -7,8 +7,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { eq, sql } from 'drizzle-orm'
-import type { PlatformTx, Tx } from './scope.ts'
 import { events, histories, type JsonObject, PLATFORM } from './schema.ts'
+import type { PlatformTx, Tx } from './scope.ts'
 
 export interface Actor {
   type: 'api_key' | 'membership' | 'system'
@@ -109,14 +109,23 @@ export class History {
     await tx.execute(sql`
       with head as (
         update ${histories} set revision = ${this.#revision}, head_hash = ${this.#head} where id = ${this.id}
-      )${personal.length > 0 ? sql`, personal as (
+      )${
+        personal.length > 0
+          ? sql`, personal as (
         insert into tenantry.event_personal_data (history_id, revision, salt, data)
-        values ${sql.join(personal.map((row) => sql`(${this.id}, ${row.revision}, ${row.salt}, ${JSON.stringify(row.data)}::jsonb)`), sql`, `)}
-      )` : sql``}
+        values ${sql.join(
+          personal.map((row) => sql`(${this.id}, ${row.revision}, ${row.salt}, ${JSON.stringify(row.data)}::jsonb)`),
+          sql`, `,
+        )}
+      )`
+          : sql``
+      }
       insert into ${events} (history_id, revision, type, actor_type, actor_id, data, personal_commitment, hash, created_at)
       values ${sql.join(
-        rows.map(({ hashed, hash, personal }) => sql`(${this.id}, ${hashed.revision}, ${hashed.type}, ${hashed.actor.type},
-          ${hashed.actor.id}, ${JSON.stringify(hashed.data)}::jsonb, ${personal?.commitment ?? null}, ${hash}, ${hashed.created_at})`),
+        rows.map(
+          ({ hashed, hash, personal }) => sql`(${this.id}, ${hashed.revision}, ${hashed.type}, ${hashed.actor.type},
+          ${hashed.actor.id}, ${JSON.stringify(hashed.data)}::jsonb, ${personal?.commitment ?? null}, ${hash}, ${hashed.created_at})`,
+        ),
         sql`, `,
       )}`)
   }

@@ -58,27 +58,39 @@ export const migratePostgres = async (url: string, role: ServiceRole | undefined
     await database.execute(LET_SERVICE_READ)
     await database.execute(LET_SERVICE_SELECT)
     if (role) await admitServiceRole(client, role)
-    return journal().slice(before).map(({ tag }) => tag)
+    return journal()
+      .slice(before)
+      .map(({ tag }) => tag)
   } finally {
     await client.end() // releases the lock
   }
 }
 
 const countApplied = async (client: pg.Client): Promise<number> => {
-  const { rows } = await client.query<{ there: boolean }>(`select to_regclass('tenantry_migrations.applied') is not null as there`)
+  const { rows } = await client.query<{ there: boolean }>(
+    `select to_regclass('tenantry_migrations.applied') is not null as there`,
+  )
   if (!rows[0]?.there) return 0
-  const { rows: counts } = await client.query<{ count: number }>('select count(*)::int as count from tenantry_migrations.applied')
+  const { rows: counts } = await client.query<{ count: number }>(
+    'select count(*)::int as count from tenantry_migrations.applied',
+  )
   return counts[0]?.count ?? 0
 }
 
 // What the login role may do without switching: only the functions that carry their own scope.
-const FUNCTIONS = ['read_facts(uuid, text, uuid)', 'read_api_key_facts(uuid, uuid)', 'find_api_key(bytea)', 'locate(text, uuid)']
+const FUNCTIONS = [
+  'read_facts(uuid, text, uuid)',
+  'read_api_key_facts(uuid, uuid)',
+  'find_api_key(bytea)',
+  'locate(text, uuid)',
+]
 
 const admitServiceRole = async (client: pg.Client, { name, password }: ServiceRole): Promise<void> => {
   const role = client.escapeIdentifier(name)
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [name])
   if (rowCount === 0) {
-    if (password === undefined) throw new Error(`role ${name} does not exist; give TENANTRY_SERVICE_PASSWORD to have it made`)
+    if (password === undefined)
+      throw new Error(`role ${name} does not exist; give TENANTRY_SERVICE_PASSWORD to have it made`)
     await client.query(`create role ${role} login noinherit password ${client.escapeLiteral(password)}`)
   }
   await client.query(`grant tenantry_tenant, tenantry_platform to ${role}`)

@@ -93,5 +93,6 @@ const transact = <T>(drizzle: Drizzle, enter: SQL, work: (tx: Transaction) => Pr
   })
 
 const refuseNesting = (): void => {
-  if (insideDoor.getStore()) throw new Error('a door to the database was opened inside another; pass the transaction on')
+  if (insideDoor.getStore())
+    throw new Error('a door to the database was opened inside another; pass the transaction on')
 }

@@ -9,7 +9,15 @@ import { currentSnapshot, type EventRow, listEventsOf, listEventsOfAll } from '.
 type Reply = Awaited<ReturnType<Handlers['listEvents']>>
 type Query = Call<'listEvents'>['query']
 
-const viewOf = ({ tenant_id, revision, type, actor_type, actor_id, data, created_at }: EventRow): components['schemas']['Event'] => ({
+const viewOf = ({
+  tenant_id,
+  revision,
+  type,
+  actor_type,
+  actor_id,
+  data,
+  created_at,
+}: EventRow): components['schemas']['Event'] => ({
   ...{ tenant_id, revision, type, actor: { type: actor_type, id: actor_id }, data, created_at },
 })
 
@@ -27,7 +35,12 @@ const isSnapshot = (text: string): boolean => {
   const xids = running === '' ? [] : running.split(',')
   return xids.every((xid, index) => {
     const previous = xids[index - 1]
-    return xid !== '' && BigInt(xid) >= BigInt(xmin) && BigInt(xid) < BigInt(xmax) && (previous === undefined || BigInt(xid) > BigInt(previous))
+    return (
+      xid !== '' &&
+      BigInt(xid) >= BigInt(xmin) &&
+      BigInt(xid) < BigInt(xmax) &&
+      (previous === undefined || BigInt(xid) > BigInt(previous))
+    )
   })
 }
 
@@ -38,7 +51,10 @@ const isWindow = (value: unknown): value is Window => {
 }
 
 export const eventHandlers = ({ database }: { database: Database }): Pick<Handlers, 'listEvents'> => {
-  const ofTenant = async (tenant_id: string, { after = 0, type, limit = DEFAULT_LIMIT, cursor }: Query): Promise<Reply> => {
+  const ofTenant = async (
+    tenant_id: string,
+    { after = 0, type, limit = DEFAULT_LIMIT, cursor }: Query,
+  ): Promise<Reply> => {
     const from = decodeCursor(cursor, isRevision) ?? after
     const rows = await database.forTenant({ tenant_id }, (tx) =>
       listEventsOf(tx, { history_id: tenant_id, after: from, type, limit: limit + 1 }),
@@ -56,7 +72,9 @@ export const eventHandlers = ({ database }: { database: Database }): Pick<Handle
     listEvents: async ({ scope, query }) => {
       if (scope !== 'platform') return ofTenant(scope.tenant_id, query)
       if (query.after !== undefined) {
-        throw new Problem('tenant.required', { detail: 'Revisions of different histories are not compared: `after` needs `tenant_id`.' })
+        throw new Problem('tenant.required', {
+          detail: 'Revisions of different histories are not compared: `after` needs `tenant_id`.',
+        })
       }
       const cursor = decodeCursor(query.cursor, isWindow)
       return database.asPlatform('list the events of all histories', (tx) => ofAll(tx, cursor, query))

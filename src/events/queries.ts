@@ -19,7 +19,12 @@ export const listEventsOf = (tx: Tx, { history_id, after, type, limit }: OfOne):
     gt(events.revision, after),
     type === undefined ? undefined : eq(events.type, type),
   ]
-  return tx.select().from(events).where(and(...wanted)).orderBy(asc(events.revision)).limit(limit)
+  return tx
+    .select()
+    .from(events)
+    .where(and(...wanted))
+    .orderBy(asc(events.revision))
+    .limit(limit)
 }
 
 /** What is visible now, to be kept with a cursor: every page then shows the same moment, and skips nothing. */
@@ -43,5 +48,10 @@ export const listEventsOfAll = (tx: PlatformTx, { snapshot, after, type, limit }
     gt(events.position, after),
     type === undefined ? undefined : eq(events.type, type),
   ]
-  return tx.select().from(events).where(and(...wanted)).orderBy(asc(events.position)).limit(limit)
+  return tx
+    .select()
+    .from(events)
+    .where(and(...wanted))
+    .orderBy(asc(events.position))
+    .limit(limit)
 }

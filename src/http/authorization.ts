@@ -1,8 +1,8 @@
 // May this principal call this operation, and what may the transaction touch? Runs in preHandler, on validated input.
 // The tenant comes from the verified principal; a platform credential may name one, or an item of one.
 import type { FastifyRequest } from 'fastify'
-import type { Database, Scope } from '../database/scope.ts'
 import { PLATFORM } from '../database/schema.ts'
+import type { Database, Scope } from '../database/scope.ts'
 import { type Code, Problem } from '../errors.ts'
 import type { Operation } from './contract.ts'
 import { mayDo, type Principal } from './principal.ts'
@@ -22,15 +22,18 @@ export const authorizeWith =
   async (request: FastifyRequest, operation: Operation): Promise<void> => {
     const { principal } = request
     if (operation.scope === 'platform' && principal.tenant_id !== null) throw new Problem('scope.platform_only')
-    requireOwnTenant(principal, namedTenant(request))
+    const named = namedTenant(request, operation)
+    requireOwnTenant(principal, named)
     requireActiveTenant(principal, operation)
     requirePermission(principal, request, operation)
-    request.scope = await scopeOf(database, request)
+    request.scope = await scopeOf(database, request, named)
   }
 
-const namedTenant = (request: FastifyRequest): string | undefined => {
-  for (const part of [request.params, request.query, request.body] as (Fields | undefined)[]) {
-    if (typeof part?.tenant_id === 'string') return part.tenant_id
+/** Only where the contract declares it: a `tenant_id` that a standard's open body happens to carry names nothing. */
+const namedTenant = (request: FastifyRequest, { tenant_named_in }: Operation): string | undefined => {
+  for (const part of tenant_named_in) {
+    const { tenant_id } = (request[part] ?? {}) as Fields
+    if (typeof tenant_id === 'string') return tenant_id
   }
   return undefined
 }
@@ -62,10 +65,15 @@ const isOwnSubject = (user_id: string, request: FastifyRequest): boolean => {
 }
 
 /** A tenant's credential always works in its tenant; a platform's where it points, else everywhere. */
-const scopeOf = async (database: Database, request: FastifyRequest): Promise<Scope> => {
+const scopeOf = async (database: Database, request: FastifyRequest, tenant_id: string | undefined): Promise<Scope> => {
   if (request.principal.tenant_id !== null) return { tenant_id: request.principal.tenant_id }
-  const tenant_id = namedTenant(request)
-  if (tenant_id !== undefined) return { tenant_id }
+  if (tenant_id !== undefined) {
+    // A list in a tenant that does not exist would look like an empty one; everything else finds out by itself.
+    if ('tenant_id' in (request.query as Fields) && (await database.call(LOCATE, 'tenant', tenant_id)) === null) {
+      throw new Problem('tenant.not_found')
+    }
+    return { tenant_id }
+  }
   for (const [parameter, { kind, missing }] of Object.entries(ITEMS)) {
     const id = (request.params as Fields)[parameter]
     if (typeof id !== 'string') continue

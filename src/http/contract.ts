@@ -20,6 +20,8 @@ export interface Operation {
   permission: string | undefined
   self: 'membership' | 'subject' | undefined
   suspended_allowed: boolean
+  /** The parts of a request in which the contract lets a caller name the tenant. */
+  tenant_named_in: ('params' | 'query' | 'body')[]
   public: boolean
   body_required: boolean
   schema: Schema
@@ -93,6 +95,7 @@ const operationOf = (
     url: path.replaceAll(/\{([^}]+)\}/g, ':$1'),
     ...accessOf(where, operation, security, document.components?.securitySchemes ?? {}),
     body_required: operation.requestBody?.required ?? false,
+    tenant_named_in: partsNamingTenant(parameters, operation.requestBody),
     schema: {
       ...requestSchemaOf(where, parameters, operation.requestBody, security.length === 0),
       response: responseSchemasOf(operation),
@@ -133,6 +136,16 @@ const accessOf = (
   }
 }
 
+const partsNamingTenant = (parameters: Parameter[], body: Body | undefined): Operation['tenant_named_in'] => {
+  const named = (place: string): boolean => parameters.some((each) => each.in === place && each.name === 'tenant_id')
+  const properties = body?.content['application/json']?.schema.properties as Schema | undefined
+  return [
+    ...(named('path') ? (['params'] as const) : []),
+    ...(named('query') ? (['query'] as const) : []),
+    ...(properties?.tenant_id === undefined ? [] : (['body'] as const)),
+  ]
+}
+
 const PARTS = { path: 'params', query: 'querystring', header: 'headers' } as const
 
 const requestSchemaOf = (where: string, parameters: Parameter[], body: Body | undefined, open: boolean): Schema => {
@@ -145,17 +158,23 @@ const requestSchemaOf = (where: string, parameters: Parameter[], body: Body | un
       // Unknown query parameters are refused like unknown fields, but not on public pages, where caches append theirs.
       ...(place === 'query' && !open ? { additionalProperties: false } : {}),
       required: here.filter(({ required }) => required).map(({ name }) => name),
-      properties: Object.fromEntries(here.map(({ name, schema }) => [place === 'header' ? name.toLowerCase() : name, schema])),
+      properties: Object.fromEntries(
+        here.map(({ name, schema }) => [place === 'header' ? name.toLowerCase() : name, schema]),
+      ),
     }
   }
-  if (body) schema.body = body.content['application/json']?.schema ?? refuse(where, 'only application/json bodies are mounted')
+  if (body)
+    schema.body = body.content['application/json']?.schema ?? refuse(where, 'only application/json bodies are mounted')
   return schema
 }
 
 const responseSchemasOf = ({ responses }: OperationObject): Schema =>
   Object.fromEntries(
     Object.entries(responses)
-      .map(([status, { content }]) => [status, Object.entries(content ?? {}).filter(([type]) => type.endsWith('json'))] as const)
+      .map(
+        ([status, { content }]) =>
+          [status, Object.entries(content ?? {}).filter(([type]) => type.endsWith('json'))] as const,
+      )
       .filter(([, json]) => json.length > 0)
       .map(([status, json]) => [status, { content: Object.fromEntries(json) }]),
   )
@@ -178,7 +197,8 @@ export const mountContract = (
   for (const id of Object.keys(handlers)) if (!ids.has(id)) refuse(id, 'the handler has no operation')
 
   app.setValidatorCompiler(compileValidator)
-  for (const operation of operations) app.route(routeOf(operation, handlers[operation.operation_id] as AnyHandler, guards))
+  for (const operation of operations)
+    app.route(routeOf(operation, handlers[operation.operation_id] as AnyHandler, guards))
   for (const url of new Set(operations.map(({ url }) => url))) app.route(otherMethods(app, operations, url))
 }
 
@@ -215,7 +235,8 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
 
 const send = (reply: FastifyReply, operation: Operation, answer: Awaited<ReturnType<AnyHandler>>): FastifyReply => {
   const type = operation.content_types[answer.status]
-  if (type === undefined) throw new Error(`${operation.operation_id} answered ${answer.status}, which is not in the contract`)
+  if (type === undefined)
+    throw new Error(`${operation.operation_id} answered ${answer.status}, which is not in the contract`)
   if (answer.headers) reply.headers(answer.headers)
   if (type !== '') reply.type(type.startsWith('text/') ? `${type}; charset=utf-8` : type)
   return reply.code(answer.status).send(answer.body)

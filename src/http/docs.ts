@@ -22,16 +22,16 @@ const DOCS = `<!doctype html>
 </body>
 </html>`
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 
 /** Backquotes in the catalogue's sentences are code. */
-const prose = (text: string): string => escape(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>')
+const prose = (text: string): string => escapeHtml(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>')
 
 const errorPage = (code: Code): string => {
   const { status, title, advice } = CATALOGUE[code]
   return `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(title)} (${code})</title>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(title)} (${code})</title>
 <style>body{font:1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}code{font-family:ui-monospace,monospace}</style></head>
 <body><h1>${prose(title)}</h1><p><code>${code}</code>, HTTP status ${status}</p><p>${prose(advice)}</p></body>
 </html>`
@@ -45,7 +45,11 @@ export const docsHandlers = (contract: { [key: string]: unknown }): Pick<Handler
   let script: Promise<Buffer> | undefined
   return {
     getContract: async () => ({ status: 200, body: contract, headers: HOUR }),
-    getDocs: async () => ({ status: 200, body: DOCS, headers: { ...policy("'self' 'unsafe-inline' 'unsafe-eval'"), ...HOUR } }),
+    getDocs: async () => ({
+      status: 200,
+      body: DOCS,
+      headers: { ...policy("'self' 'unsafe-inline' 'unsafe-eval'"), ...HOUR },
+    }),
     getDocsScript: async () => {
       script ??= readFile(SCRIPT)
       return { status: 200, body: await script, headers: { ...HOUR, 'X-Content-Type-Options': 'nosniff' } }

@@ -7,7 +7,9 @@ import type { Principal } from './principal.ts'
 
 export type OperationId = keyof operations
 
-type Part<K extends OperationId, P extends 'path' | 'query'> = operations[K]['parameters'] extends { [Key in P]: infer T }
+type Part<K extends OperationId, P extends 'path' | 'query'> = operations[K]['parameters'] extends {
+  [Key in P]: infer T
+}
   ? T
   : operations[K]['parameters'] extends { [Key in P]?: infer T }
     ? [NonNullable<T>] extends [never]

@@ -11,7 +11,10 @@ export interface Page<T> {
 export const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url')
 
 /** @throws Problem `cursor.invalid` when the text is no cursor of ours, or not one for this list. */
-export const decodeCursor = <T>(cursor: string | undefined, isPosition: (value: unknown) => value is T): T | undefined => {
+export const decodeCursor = <T>(
+  cursor: string | undefined,
+  isPosition: (value: unknown) => value is T,
+): T | undefined => {
   if (cursor === undefined) return undefined
   let position: unknown
   try {

@@ -9,7 +9,9 @@ const RETRY_AFTER_SECONDS = '2'
 const FASTIFY_ERRORS: Record<string, Problem> = {
   FST_ERR_CTP_BODY_TOO_LARGE: new Problem('body.too_large'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: new Problem('media_type.unsupported'),
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: new Problem('request.invalid', { detail: 'Content-Length does not match the body.' }),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: new Problem('request.invalid', {
+    detail: 'Content-Length does not match the body.',
+  }),
   FST_ERR_CTP_INVALID_JSON_BODY: new Problem('request.invalid', { detail: 'The body is not valid JSON.' }),
   FST_ERR_CTP_EMPTY_JSON_BODY: new Problem('request.invalid', { detail: 'The body is empty.' }),
   FST_ERR_BAD_URL: new Problem('request.invalid', { detail: 'The URL is not well-formed.' }),
@@ -36,7 +38,15 @@ export const installProblems = (app: FastifyInstance, issuer: string): void => {
       .code(status)
       .headers(problem.headers)
       .type('application/problem+json')
-      .send({ type: `${issuer}/errors/${code}`, title: CATALOGUE[code].title, status, code, detail, request_id: request.id, errors })
+      .send({
+        type: `${issuer}/errors/${code}`,
+        title: CATALOGUE[code].title,
+        status,
+        code,
+        detail,
+        request_id: request.id,
+        errors,
+      })
   }
   app.setErrorHandler(answer)
   app.setNotFoundHandler((request, reply) => answer(new Problem('not_found'), request, reply))

@@ -6,7 +6,8 @@ import type { Pointer } from '../errors.ts'
 
 export type Schema = { [keyword: string]: unknown }
 
-const isObject = (value: unknown): value is Schema => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Schema =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const pick = (document: unknown, reference: string): unknown => {
   if (!reference.startsWith('#/')) throw new Error(`openapi.yaml: ${reference}: only local references are supported`)
@@ -60,7 +61,8 @@ const PREFIX: Record<string, string> = { body: '', querystring: 'query', params:
 
 const pointerOf = (part: string, { instancePath, params }: ErrorObject): string => {
   const inner: unknown = params.missingProperty ?? params.additionalProperty
-  const path = typeof inner === 'string' ? `${instancePath}/${inner.replaceAll('~', '~0').replaceAll('/', '~1')}` : instancePath
+  const path =
+    typeof inner === 'string' ? `${instancePath}/${inner.replaceAll('~', '~0').replaceAll('/', '~1')}` : instancePath
   return `${PREFIX[part] ?? part}${path}`
 }
 

@@ -21,7 +21,8 @@ export interface By {
 }
 
 type Answer = { status: number; body: unknown; headers?: Record<string, string> }
-type AnyCall = Pick<Call, 'operation_id' | 'principal' | 'scope' | 'idempotency_key'> & Record<'path' | 'query' | 'body', unknown>
+type AnyCall = Pick<Call, 'operation_id' | 'principal' | 'scope' | 'idempotency_key'> &
+  Record<'path' | 'query' | 'body', unknown>
 export type Write = <A extends Answer>(call: AnyCall, work: (tx: Tx, by: By) => Promise<A>) => Promise<A>
 
 const KEPT_HOURS = 24
@@ -32,7 +33,9 @@ export const writeWith =
     const { principal } = call
     const by: By = { principal, actor: { type: principal.kind, id: principal.id }, now: clock() }
     return database.within(call.scope, call.operation_id, (tx) =>
-      call.idempotency_key === undefined ? work(tx, by) : once(tx, seal, by.now, keptAt(call), call, () => work(tx, by)),
+      call.idempotency_key === undefined
+        ? work(tx, by)
+        : once(tx, seal, by.now, keptAt(call), call, () => work(tx, by)),
     )
   }
 
@@ -59,7 +62,9 @@ const once = async <A extends Answer>(
   work: () => Promise<A>,
 ): Promise<A> => {
   const context = `idempotency:${Object.values(kept).join(':')}`
-  const request_hash = createHash('sha256').update(canonicalize({ path, query, body }) ?? '').digest()
+  const request_hash = createHash('sha256')
+    .update(canonicalize({ path, query, body }) ?? '')
+    .digest()
   await lockOrRefuse(tx, context)
   const before = await findKept(tx, kept, now)
   if (before) {
@@ -67,7 +72,12 @@ const once = async <A extends Answer>(
     return JSON.parse(seal.open(before.sealed_response, context).toString()) // what this same operation answered
   }
   const answer = await work()
-  await keep(tx, { ...kept, request_hash, sealed_response: seal.seal(JSON.stringify(answer), context), created_at: now.toISOString() })
+  await keep(tx, {
+    ...kept,
+    request_hash,
+    sealed_response: seal.seal(JSON.stringify(answer), context),
+    created_at: now.toISOString(),
+  })
   return answer
 }
 

@@ -1,4 +1,6 @@
 // HTTP in and out of memberships.
+
+import type { Clock } from '../clock.ts'
 import type { Database, Scope } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
@@ -7,8 +9,14 @@ import { etagOf } from '../http/preconditions.ts'
 import type { Principal } from '../http/principal.ts'
 import { requireSmall } from '../http/text.ts'
 import { type By, type Write, writeHeaders } from '../http/write.ts'
-import type { Clock } from '../clock.ts'
-import { type Changed, changeMembership, createMembership, moveMembership, removeMembership, type Which } from './operations.ts'
+import {
+  type Changed,
+  changeMembership,
+  createMembership,
+  moveMembership,
+  removeMembership,
+  type Which,
+} from './operations.ts'
 import { findMembership, listMemberships } from './queries.ts'
 import { maySeeEmails, viewOf } from './rules.ts'
 
@@ -44,7 +52,9 @@ const changedReply = ({ membership, history }: Changed, { principal, now }: By) 
 /** Whether somebody has a certain address is as private as the address. */
 const requireMayFilter = (principal: Principal, email: string | undefined): void => {
   if (email === undefined || maySeeEmails(principal)) return
-  throw new Problem('permission.missing', { detail: 'Filtering by e-mail needs the permission tenantry.membership:manage.' })
+  throw new Problem('permission.missing', {
+    detail: 'Filtering by e-mail needs the permission tenantry.membership:manage.',
+  })
 }
 
 interface Services {
@@ -76,7 +86,15 @@ export const membershipHandlers = ({ database, write, clock }: Services): Pick<H
       const tenant_id = scope === 'platform' ? undefined : scope.tenant_id
       const filter = { tenant_id, user_id, role, status, email, now, after: afterId(cursor), limit: limit + 1 }
       const rows = await database.within(scope, 'list memberships of all tenants', (tx) => listMemberships(tx, filter))
-      return { status: 200, body: pageOf(rows, limit, (row) => viewOf(row, principal, now), ({ id }) => id) }
+      return {
+        status: 200,
+        body: pageOf(
+          rows,
+          limit,
+          (row) => viewOf(row, principal, now),
+          ({ id }) => id,
+        ),
+      }
     },
 
     getMembership: async (call) => {

@@ -40,14 +40,31 @@ export interface Changed {
   history: History
 }
 
-export const createMembership = async (tx: Tx, by: By, tenant_id: string, input: MembershipCreate): Promise<Changed> => {
-  const { history } = await lockWritableTenant(tx, tenant_id)
+export const createMembership = async (
+  tx: Tx,
+  by: By,
+  tenant_id: string,
+  input: MembershipCreate,
+): Promise<Changed> => {
+  const { history } = await lockWritableTenant(tx, tenant_id, by.principal)
   return { membership: await addMembership(tx, by, history, input), history }
 }
 
 /** Under a lock that the caller holds: also how a new tenant gets its first owner. */
-export const addMembership = async (tx: Tx, by: By, history: History, input: MembershipCreate): Promise<MembershipRow> => {
-  const { roles: keys = ['member'], properties = {}, expires_at = null, email = null, display_name = null, user_id } = input
+export const addMembership = async (
+  tx: Tx,
+  by: By,
+  history: History,
+  input: MembershipCreate,
+): Promise<MembershipRow> => {
+  const {
+    roles: keys = ['member'],
+    properties = {},
+    expires_at = null,
+    email = null,
+    display_name = null,
+    user_id,
+  } = input
   requireFuture(expires_at, by.now)
   const roles = await resolveRoles(tx, history.id, keys)
   requireWithinOwn(by.principal, roles)
@@ -68,7 +85,7 @@ export const addMembership = async (tx: Tx, by: By, history: History, input: Mem
 }
 
 export const changeMembership = async (tx: Tx, by: By, which: Which, input: MembershipUpdate): Promise<Changed> => {
-  const { history, membership } = await lockMembership(tx, which)
+  const { history, membership } = await lockMembership(tx, by, which)
   const { roles: keys, ...fields } = input
   requireFuture(fields.expires_at, by.now)
   const given = keys && (await resolveRoles(tx, which.tenant_id, keys))
@@ -90,7 +107,9 @@ const differences = (before: MembershipRow, after: MembershipRow): JsonObject =>
   const [from, to] = [before, after].map(({ roles }) => roles.map(({ key }) => key))
   return {
     ...(JSON.stringify(from) === JSON.stringify(to) ? {} : { roles: { from, to } }),
-    ...(before.expires_at === after.expires_at ? {} : { expires_at: { from: before.expires_at, to: after.expires_at } }),
+    ...(before.expires_at === after.expires_at
+      ? {}
+      : { expires_at: { from: before.expires_at, to: after.expires_at } }),
   }
 }
 
@@ -108,11 +127,15 @@ export const moveMembership = async (
   reason: string | undefined,
 ): Promise<Changed> => {
   const { type, to } = MOVES[move]
-  const { history, membership } = await lockMembership(tx, which)
+  const { history, membership } = await lockMembership(tx, by, which)
   requireWithinOwn(by.principal, membership.roles)
   if (membership.status === to) return { membership, history }
   await requireOwnerRemains(tx, membership, { ...membership, status: to })
-  const row = await updateMembership(tx, which, { status: to, revision: history.next, updated_at: by.now.toISOString() })
+  const row = await updateMembership(tx, which, {
+    status: to,
+    revision: history.next,
+    updated_at: by.now.toISOString(),
+  })
   await history.append(tx, {
     ...{ type, actor: by.actor, at: by.now, data: { membership_id: which.id } },
     ...(reason && { personal: { reason } }),
@@ -121,7 +144,7 @@ export const moveMembership = async (
 }
 
 export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<History> => {
-  const { history, membership } = await lockMembership(tx, which)
+  const { history, membership } = await lockMembership(tx, by, which)
   requireWithinOwn(by.principal, membership.roles)
   await requireOwnerRemains(tx, membership, undefined)
   await deleteMembership(tx, which)
@@ -133,8 +156,8 @@ export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<Hi
   return history
 }
 
-const lockMembership = async (tx: Tx, { tenant_id, id, ifMatch }: Which): Promise<Changed> => {
-  const { history } = await lockWritableTenant(tx, tenant_id)
+const lockMembership = async (tx: Tx, by: By, { tenant_id, id, ifMatch }: Which): Promise<Changed> => {
+  const { history } = await lockWritableTenant(tx, tenant_id, by.principal)
   const membership = await findMembership(tx, tenant_id, id)
   if (!membership) throw new Problem('membership.not_found')
   requireMatch(ifMatch, membership.revision)

@@ -43,7 +43,10 @@ export const listMemberships = async (tx: Tx, filter: Filter): Promise<Membershi
     email === undefined ? undefined : sql`lower(${memberships.email}) = lower(${email})`,
     after === undefined ? undefined : gt(memberships.id, after),
   ]
-  const found = await selectMemberships(tx).where(and(...wanted)).orderBy(asc(memberships.id)).limit(limit)
+  const found = await selectMemberships(tx)
+    .where(and(...wanted))
+    .orderBy(asc(memberships.id))
+    .limit(limit)
   return found.map((each) => ({ ...each.row, roles: each.roles }))
 }
 
@@ -65,13 +68,21 @@ export const insertMembership = async (tx: Tx, row: typeof memberships.$inferIns
   return inserted
 }
 
-export const insertMembershipRoles = async (tx: Tx, { tenant_id, id }: Pick<Row, 'tenant_id' | 'id'>, held: RoleRow[]): Promise<void> => {
+export const insertMembershipRoles = async (
+  tx: Tx,
+  { tenant_id, id }: Pick<Row, 'tenant_id' | 'id'>,
+  held: RoleRow[],
+): Promise<void> => {
   await tx
     .insert(membershipRoles)
     .values(held.map((role) => ({ tenant_id, membership_id: id, role_id: role.id, role_history_id: role.history_id })))
 }
 
-export const replaceMembershipRoles = async (tx: Tx, row: Pick<Row, 'tenant_id' | 'id'>, held: RoleRow[]): Promise<void> => {
+export const replaceMembershipRoles = async (
+  tx: Tx,
+  row: Pick<Row, 'tenant_id' | 'id'>,
+  held: RoleRow[],
+): Promise<void> => {
   const { tenant_id, id } = row
   await tx
     .delete(membershipRoles)

@@ -7,11 +7,18 @@ import type { MembershipRow } from './queries.ts'
 type Membership = components['schemas']['Membership']
 
 /** Whether the tenant can rely on this owner: active, and without an end. */
-export const isLastingOwner = ({ status, expires_at, roles }: Pick<MembershipRow, 'status' | 'expires_at' | 'roles'>): boolean =>
+export const isLastingOwner = ({
+  status,
+  expires_at,
+  roles,
+}: Pick<MembershipRow, 'status' | 'expires_at' | 'roles'>): boolean =>
   status === 'active' && expires_at === null && roles.some(({ key }) => key === 'owner')
 
 /** `expired` is what an active membership is from the instant of its end. */
-export const statusOf = ({ status, expires_at }: Pick<MembershipRow, 'status' | 'expires_at'>, now: Date): Membership['status'] =>
+export const statusOf = (
+  { status, expires_at }: Pick<MembershipRow, 'status' | 'expires_at'>,
+  now: Date,
+): Membership['status'] =>
   status === 'active' && expires_at !== null && Date.parse(expires_at) <= now.getTime() ? 'expired' : status
 
 /** @throws Problem `expires_at.past` */

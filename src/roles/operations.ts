@@ -10,7 +10,10 @@ export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): P
   const found = await findRolesByKey(tx, tenant_id, keys)
   const missing = keys.filter((key) => !found.some((role) => role.key === key))
   if (missing.length > 0) {
-    const errors = missing.map((key) => ({ pointer: `/roles/${keys.indexOf(key)}`, detail: `There is no role "${key}" here.` }))
+    const errors = missing.map((key) => ({
+      pointer: `/roles/${keys.indexOf(key)}`,
+      detail: `There is no role "${key}" here.`,
+    }))
     throw new Problem('role.unknown', { errors })
   }
   return found

@@ -26,7 +26,12 @@ export const listRoles = (
     tenant_id === undefined ? undefined : inArray(roles.history_id, [tenant_id, PLATFORM]),
     after === undefined ? undefined : gt(roles.id, after),
   ]
-  return tx.select().from(roles).where(and(...wanted)).orderBy(asc(roles.id)).limit(limit)
+  return tx
+    .select()
+    .from(roles)
+    .where(and(...wanted))
+    .orderBy(asc(roles.id))
+    .limit(limit)
 }
 
 export const insertRoles = async (tx: PlatformTx, rows: (typeof roles.$inferInsert)[]): Promise<void> => {

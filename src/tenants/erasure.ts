@@ -1,10 +1,10 @@
 // The end of a scheduled deletion. Rows and personal data go; the history stays, and its chain still verifies, because it
 // never held anything personal.
 import { eq } from 'drizzle-orm'
+import { History } from '../database/history.ts'
 import { apiKeys, eventPersonalData, idempotencyKeys, memberships } from '../database/schema.ts'
 import type { Database, PlatformTx } from '../database/scope.ts'
-import { lockTenant } from './locking.ts'
-import { findErasable, releaseSlug, updateTenant } from './queries.ts'
+import { findErasable, findTenant, releaseSlug, updateTenant } from './queries.ts'
 
 const AT_A_TIME = 100
 
@@ -16,8 +16,9 @@ export const eraseDueTenants = async (database: Database, now: Date): Promise<nu
 }
 
 const eraseTenant = async (tx: PlatformTx, id: string, now: Date): Promise<void> => {
-  const { history, tenant } = await lockTenant(tx, id)
-  if (tenant.status !== 'deletion_scheduled' || tenant.deletes_at === null) return // another replica, or a restore, was first
+  const history = await History.lock(tx, id)
+  const tenant = await findTenant(tx, id)
+  if (!history || tenant?.status !== 'deletion_scheduled' || tenant.deletes_at === null) return // another replica, or a restore, was first
   if (Date.parse(tenant.deletes_at) > now.getTime()) return
   await tx.delete(memberships).where(eq(memberships.tenant_id, id))
   await tx.delete(apiKeys).where(eq(apiKeys.history_id, id))

@@ -35,7 +35,10 @@ export const tenantHandlers = ({ database, write }: { database: Database; write:
     (call: Call<'suspendTenant' | 'reactivateTenant' | 'restoreTenant'>) =>
       write(call, async (tx, by) =>
         changedReply(
-          await moveTenant(tx, by, call.path.tenant_id, transition, { reason: call.body?.reason, ifMatch: call.if_match }),
+          await moveTenant(tx, by, call.path.tenant_id, transition, {
+            reason: call.body?.reason,
+            ifMatch: call.if_match,
+          }),
         ),
       )
 
@@ -66,7 +69,9 @@ export const tenantHandlers = ({ database, write }: { database: Database; write:
 
     updateTenant: (call) => {
       requireSmall({ settings: call.body.settings, metadata: call.body.metadata })
-      return write(call, async (tx, by) => changedReply(await changeTenant(tx, by, call.path.tenant_id, call.body, call.if_match)))
+      return write(call, async (tx, by) =>
+        changedReply(await changeTenant(tx, by, call.path.tenant_id, call.body, call.if_match)),
+      )
     },
 
     deleteTenant: (call) =>

@@ -52,7 +52,8 @@ const obtainSlug = async (tx: PlatformTx, id: string, now: Date, { slug, name }:
 }
 
 const takeSlug = async (tx: Tx, slug: string, id: string, now: Date): Promise<void> => {
-  if (isReserved(slug)) throw new Problem('tenant.slug_reserved', { errors: [{ pointer: '/slug', detail: `"${slug}" is reserved.` }] })
+  if (isReserved(slug))
+    throw new Problem('tenant.slug_reserved', { errors: [{ pointer: '/slug', detail: `"${slug}" is reserved.` }] })
   if (!(await claimSlug(tx, slug, id, now))) throw new Problem('tenant.slug_taken')
 }
 
@@ -63,7 +64,7 @@ export const changeTenant = async (
   input: TenantUpdate,
   ifMatch: string | undefined,
 ): Promise<Changed> => {
-  const { history, tenant } = await lockWritableTenant(tx, id)
+  const { history, tenant } = await lockWritableTenant(tx, id, by.principal)
   requireMatch(ifMatch, tenant.revision)
   if (input.slug !== undefined && input.slug !== tenant.slug) {
     await takeSlug(tx, input.slug, id, by.now)
@@ -89,7 +90,12 @@ interface Transition {
 const TRANSITIONS = {
   suspend: { type: 'tenant.suspended', to: 'suspended', from: ['active'], otherwise: 'tenant.not_writable' },
   reactivate: { type: 'tenant.reactivated', to: 'active', from: ['suspended'], otherwise: 'tenant.not_writable' },
-  delete: { type: 'tenant.deletion_scheduled', to: 'deletion_scheduled', from: ['active', 'suspended'], otherwise: 'tenant.not_writable' },
+  delete: {
+    type: 'tenant.deletion_scheduled',
+    to: 'deletion_scheduled',
+    from: ['active', 'suspended'],
+    otherwise: 'tenant.not_writable',
+  },
   restore: { type: 'tenant.restored', to: 'active', from: ['deletion_scheduled'], otherwise: 'tenant.not_restorable' },
 } satisfies Record<string, Transition>
 
@@ -102,7 +108,7 @@ export const moveTenant = async (
   { reason, ifMatch }: { reason?: string | undefined; ifMatch: string | undefined },
 ): Promise<Changed> => {
   const { type, to, from, otherwise }: Transition = TRANSITIONS[transition]
-  const { history, tenant } = await lockTenant(tx, id)
+  const { history, tenant } = await lockTenant(tx, id, by.principal)
   requireMatch(ifMatch, tenant.revision)
   if (tenant.status === to) return { tenant, history }
   if (!from.includes(tenant.status)) throw new Problem(otherwise)

@@ -43,7 +43,12 @@ export const listTenants = (tx: PlatformTx, { slug, status, q, after, limit }: F
     q === undefined ? undefined : or(ilike(tenants.name, like), ilike(tenants.slug, like)),
     after === undefined ? undefined : gt(tenants.id, after),
   ]
-  return tx.select().from(tenants).where(and(...wanted)).orderBy(asc(tenants.id)).limit(limit)
+  return tx
+    .select()
+    .from(tenants)
+    .where(and(...wanted))
+    .orderBy(asc(tenants.id))
+    .limit(limit)
 }
 
 /** Whether the slug is the tenant's now: it was free, quarantined long enough, or its own before. */

@@ -8,7 +8,9 @@ const RESERVED = new Set(
   docs download email errors events false ftp git health help hostmaster imap internal js localhost login logout mail me metrics
   mx new news ns ns1 ns2 null oauth oidc openid platform pop pop3 postmaster pricing privacy prod production public register
   root saml scim security settings signin signup smtp sso staging static status support system tenant tenantry tenants terms
-  test tests token tokens true undefined user users webhook webhooks webmaster well-known wpad www www1 www2`.split(/\s+/),
+  test tests token tokens true undefined user users webhook webhooks webmaster well-known wpad www www1 www2`.split(
+    /\s+/,
+  ),
 )
 
 export const isReserved = (slug: string): boolean => RESERVED.has(slug)
@@ -23,7 +25,10 @@ const suffix = (): string =>
 /** Slugs to try for a name, best first: `acme`, then `acme-x7k2mq` and others like it. */
 export function* slugCandidates(name: string): Generator<string> {
   // The third and fourth place belong to internationalised names ("xn--"), so no double hyphen.
-  const base = slugify(name, { decamelize: false }).slice(0, LONGEST_BASE).replaceAll(/-{2,}/g, '-').replaceAll(/^-+|-+$/g, '')
+  const base = slugify(name, { decamelize: false })
+    .slice(0, LONGEST_BASE)
+    .replaceAll(/-{2,}/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
   if (base !== '' && !isReserved(base)) yield base
   for (;;) yield `${base === '' ? 'tenant' : base}-${suffix()}`
 }

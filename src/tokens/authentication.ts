@@ -1,6 +1,6 @@
 // Tokens on Tenantry's own API. Verified with the same code as downstream, then re-decided: the rights are the member's
 // current ones, intersected with the token's.
-import { createVerifier, type Principal as Bearer, TenantryError, type Verifier } from '@tenantry/client'
+import { type Principal as Bearer, createVerifier, TenantryError, type Verifier } from '@tenantry/client'
 import { type MemberFacts, readFactsOfMembership } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'

@@ -12,7 +12,11 @@ export interface Asked {
 }
 
 /** `exp` is never later than the end of the membership that the token rests on. */
-export const claimsOf = (facts: MemberFacts, member: Member, { issuer, audience, client_id, ttl_seconds, now }: Asked): TokenClaims => {
+export const claimsOf = (
+  facts: MemberFacts,
+  member: Member,
+  { issuer, audience, client_id, ttl_seconds, now }: Asked,
+): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
   const end = member.expires_at === null ? Number.POSITIVE_INFINITY : Math.floor(Date.parse(member.expires_at) / 1000)
   return {

@@ -48,7 +48,9 @@ export const tokenHandlers = ({ config, database, clock, sign, keys }: Services)
   const { issuer, audiences } = config
   const requireAudience = (audience: string): void => {
     if (audience === issuer || audiences === undefined || audiences.includes(audience)) return
-    throw new Problem('audience.unknown', { errors: [{ pointer: '/audience', detail: `No tokens are issued for "${audience}".` }] })
+    throw new Problem('audience.unknown', {
+      errors: [{ pointer: '/audience', detail: `No tokens are issued for "${audience}".` }],
+    })
   }
   const metadata = metadataOf(issuer, keys)
   const jwks = { keys: keys.map(({ public_jwk }) => public_jwk) }

@@ -26,7 +26,9 @@ const contextOf = (kid: string): string => `signing_key:${kid}`
 
 /** RFC 7638: the hash of the key's required members in their one canonical form. */
 export const thumbprintOf = ({ crv, kty, x, y }: Record<'crv' | 'kty' | 'x' | 'y', string>): string =>
-  createHash('sha256').update(canonicalize({ crv, kty, x, y }) ?? '').digest('base64url')
+  createHash('sha256')
+    .update(canonicalize({ crv, kty, x, y }) ?? '')
+    .digest('base64url')
 
 /** All keys, oldest first, and the one that signs. @throws SealError when another encryption key sealed them */
 export const readSigningKeys = async (
@@ -54,7 +56,12 @@ export const createSigningKey = async (tx: PlatformTx, seal: Seal, history: Hist
     sealed_private_key: seal.seal(privateKey.export({ format: 'der', type: 'pkcs8' }), contextOf(kid)),
   })
   await history.append(tx, {
-    ...{ type: 'signing_key.created', actor: { type: 'system', id: null }, at: now, data: { kid, algorithm: ALGORITHM } },
+    ...{
+      type: 'signing_key.created',
+      actor: { type: 'system', id: null },
+      at: now,
+      data: { kid, algorithm: ALGORITHM },
+    },
   })
   return { kid, algorithm: ALGORITHM, public_jwk, private_key: privateKey }
 }
