@@ -25,7 +25,7 @@ const holdsSameRoles = async (tx: Tx, { tenant_id, id, tenant_status, rights }: 
     .select({ facts: sql<MemberFacts | null>`tenantry.read_facts(${tenant_id}, null, ${id})` })
     .from(sql`(values (1)) as one`)
   const member = row?.facts?.membership
-  if (!member || member.status !== 'active' || row.facts?.tenant.status !== tenant_status) return false
+  if (member?.status !== 'active' || row?.facts?.tenant.status !== tenant_status) return false
   return JSON.stringify(member.roles) === JSON.stringify(rights[0])
 }
 
