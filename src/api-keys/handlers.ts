@@ -1,18 +1,16 @@
 // HTTP in and out of API keys.
 import type { components } from '@tenantry/client/contract'
-import { PLATFORM } from '../database/schema.ts'
-import type { Database, Scope } from '../database/scope.ts'
+import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { afterId, DEFAULT_LIMIT, pageOf } from '../http/pagination.ts'
 import { etagOf } from '../http/preconditions.ts'
+import { historyOf, tenantOf } from '../http/scope.ts'
 import { type Write, writeHeaders } from '../http/write.ts'
 import { createApiKey, revokeApiKey } from './operations.ts'
 import { type ApiKeyRow, findApiKey, listApiKeys } from './queries.ts'
 
 const viewOf = ({ history_id: _, hash: __, ...key }: ApiKeyRow): components['schemas']['ApiKey'] => key
-
-const historyOf = (scope: Scope): string => (scope === 'platform' ? PLATFORM : scope.tenant_id)
 
 type Mine = 'createApiKey' | 'listApiKeys' | 'getApiKey' | 'deleteApiKey'
 
@@ -26,7 +24,7 @@ export const apiKeyHandlers = ({ database, write }: { database: Database; write:
 
   listApiKeys: async ({ scope, query: { limit = DEFAULT_LIMIT, cursor } }) => {
     const after = afterId(cursor)
-    const history_id = scope === 'platform' ? undefined : scope.tenant_id
+    const history_id = tenantOf(scope)
     const rows = await database.within(scope, 'list API keys of the platform and all tenants', (tx) =>
       listApiKeys(tx, { history_id, after, limit: limit + 1 }),
     )

@@ -5,8 +5,8 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
-import { isId } from '../http/pagination.ts'
 import type { Principal } from '../http/principal.ts'
+import { isId } from '../ids.ts'
 import { factsOfApiKey, factsOfMember, readFactsOfApiKey, readFactsOfUser } from './facts.ts'
 
 type EvaluationRequest = components['schemas']['EvaluationRequest']

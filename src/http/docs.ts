@@ -5,7 +5,7 @@ import { CATALOGUE, type Code, Problem } from '../errors.ts'
 import type { Handlers } from './handlers.ts'
 
 const SCRIPT = new URL('../docs/reference.js', import.meta.url) // put there by the build
-const HOUR = { 'Cache-Control': 'public, max-age=3600' }
+const FIVE_MINUTES = { 'Cache-Control': 'public, max-age=300' } // short: an upgrade changes all of these
 
 const policy = (script: string): Record<string, string> => ({
   'Content-Security-Policy': `default-src 'none'; script-src ${script}; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
@@ -17,7 +17,7 @@ const DOCS = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Tenantry API</title></head>
 <body>
-<script id="api-reference" data-url="openapi.json" data-configuration='{"withDefaultFonts":false,"telemetry":false,"hideClientButton":true}'></script>
+<script id="api-reference" data-url="openapi.json" data-configuration='{"withDefaultFonts":false,"telemetry":false,"hideClientButton":true,"showDeveloperTools":"never","agent":{"disabled":true}}'></script>
 <script src="docs/reference.js"></script>
 </body>
 </html>`
@@ -44,19 +44,19 @@ type Mine = 'getContract' | 'getDocs' | 'getDocsScript' | 'getErrorPage'
 export const docsHandlers = (contract: { [key: string]: unknown }): Pick<Handlers, Mine> => {
   let script: Promise<Buffer> | undefined
   return {
-    getContract: async () => ({ status: 200, body: contract, headers: HOUR }),
+    getContract: async () => ({ status: 200, body: contract, headers: FIVE_MINUTES }),
     getDocs: async () => ({
       status: 200,
       body: DOCS,
-      headers: { ...policy("'self' 'unsafe-inline' 'unsafe-eval'"), ...HOUR },
+      headers: { ...policy("'self' 'unsafe-inline'"), ...FIVE_MINUTES },
     }),
     getDocsScript: async () => {
       script ??= readFile(SCRIPT)
-      return { status: 200, body: await script, headers: { ...HOUR, 'X-Content-Type-Options': 'nosniff' } }
+      return { status: 200, body: await script, headers: { ...FIVE_MINUTES, 'X-Content-Type-Options': 'nosniff' } }
     },
     getErrorPage: async ({ path: { code } }) => {
       if (!isCode(code)) throw new Problem('error.not_found')
-      return { status: 200, body: errorPage(code), headers: { ...policy("'none'"), ...HOUR } }
+      return { status: 200, body: errorPage(code), headers: { ...policy("'none'"), ...FIVE_MINUTES } }
     },
   }
 }

@@ -1,5 +1,6 @@
 // Keyset pages. A cursor is opaque to the client: base64url of the JSON of where the next page begins.
 import { Problem } from '../errors.ts'
+import { isId } from '../ids.ts'
 
 export const DEFAULT_LIMIT = 50
 
@@ -25,9 +26,6 @@ export const decodeCursor = <T>(
   if (!isPosition(position)) throw new Problem('cursor.invalid')
   return position
 }
-
-const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/
-export const isId = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
 
 /** Where a list that is ordered by `id` goes on. UUIDv7 ids are in order of creation. */
 export const afterId = (cursor: string | undefined): string | undefined => decodeCursor(cursor, isId)

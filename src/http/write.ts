@@ -5,13 +5,14 @@ import canonicalize from 'canonicalize'
 import { and, eq, sql } from 'drizzle-orm'
 import type { Clock } from '../clock.ts'
 import type { Actor, History } from '../database/history.ts'
-import { idempotencyKeys, PLATFORM } from '../database/schema.ts'
+import { idempotencyKeys } from '../database/schema.ts'
 import type { Database, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Seal } from '../sealing.ts'
 import type { Call } from './handlers.ts'
 import { etagOf } from './preconditions.ts'
 import type { Principal } from './principal.ts'
+import { historyOf } from './scope.ts'
 
 /** Who writes, and when: the same instant for every row and event of one write. */
 export interface By {
@@ -47,7 +48,7 @@ interface Kept {
 }
 
 const keptAt = ({ scope, principal, operation_id, idempotency_key = '' }: AnyCall): Kept => ({
-  history_id: scope === 'platform' ? PLATFORM : scope.tenant_id,
+  history_id: historyOf(scope),
   credential_id: `${principal.kind}:${principal.id}`,
   operation_id,
   key: idempotency_key,

@@ -1,12 +1,13 @@
 // HTTP in and out of memberships.
 
 import type { Clock } from '../clock.ts'
-import type { Database, Scope } from '../database/scope.ts'
+import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
 import { afterId, DEFAULT_LIMIT, pageOf } from '../http/pagination.ts'
 import { etagOf } from '../http/preconditions.ts'
 import type { Principal } from '../http/principal.ts'
+import { requireTenant, tenantOf } from '../http/scope.ts'
 import { requireSmall } from '../http/text.ts'
 import { type By, type Write, writeHeaders } from '../http/write.ts'
 import {
@@ -28,14 +29,6 @@ type Mine =
   | 'deleteMembership'
   | 'suspendMembership'
   | 'reactivateMembership'
-
-/** The one tenant that a request is about. @throws Problem `tenant.required` */
-export const requireTenant = (scope: Scope): string => {
-  if (scope === 'platform') {
-    throw new Problem('tenant.required', { errors: [{ pointer: '/tenant_id', detail: 'This field is required.' }] })
-  }
-  return scope.tenant_id
-}
 
 const whichOf = ({ scope, path, if_match }: Pick<Call<'getMembership'>, 'scope' | 'path' | 'if_match'>): Which => ({
   tenant_id: requireTenant(scope),
@@ -83,7 +76,7 @@ export const membershipHandlers = ({ database, write, clock }: Services): Pick<H
       requireMayFilter(principal, filters.email)
       const { user_id, role, status, email } = filters
       const now = clock()
-      const tenant_id = scope === 'platform' ? undefined : scope.tenant_id
+      const tenant_id = tenantOf(scope)
       const filter = { tenant_id, user_id, role, status, email, now, after: afterId(cursor), limit: limit + 1 }
       const rows = await database.within(scope, 'list memberships of all tenants', (tx) => listMemberships(tx, filter))
       return {

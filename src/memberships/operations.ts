@@ -7,6 +7,7 @@ import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
+import { requireFuture } from '../expiry.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
@@ -22,7 +23,7 @@ import {
   replaceMembershipRoles,
   updateMembership,
 } from './queries.ts'
-import { isLastingOwner, requireFuture } from './rules.ts'
+import { isLastingOwner } from './rules.ts'
 
 type MembershipCreate = Omit<components['schemas']['MembershipCreate'], 'tenant_id'>
 type MembershipUpdate = components['schemas']['MembershipUpdate']

@@ -1,6 +1,5 @@
 // Pure rules of memberships.
 import type { components } from '@tenantry/client/contract'
-import { Problem } from '../errors.ts'
 import { mayDo, type Principal } from '../http/principal.ts'
 import type { MembershipRow } from './queries.ts'
 
@@ -20,13 +19,6 @@ export const statusOf = (
   now: Date,
 ): Membership['status'] =>
   status === 'active' && expires_at !== null && Date.parse(expires_at) <= now.getTime() ? 'expired' : status
-
-/** @throws Problem `expires_at.past` */
-export const requireFuture = (expires_at: string | null | undefined, now: Date): void => {
-  if (typeof expires_at === 'string' && Date.parse(expires_at) <= now.getTime()) {
-    throw new Problem('expires_at.past', { errors: [{ pointer: '/expires_at', detail: 'This is not in the future.' }] })
-  }
-}
 
 /** E-mail addresses show to those who manage members, and to oneself. */
 export const maySeeEmails = (principal: Principal): boolean => mayDo(principal, 'tenantry.membership:manage')

@@ -5,6 +5,7 @@ import { Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { afterId, DEFAULT_LIMIT, pageOf } from '../http/pagination.ts'
 import { etagOf } from '../http/preconditions.ts'
+import { tenantOf } from '../http/scope.ts'
 import { findRole, listRoles, type RoleRow } from './queries.ts'
 
 const viewOf = ({ history_id: _, ...role }: RoleRow): components['schemas']['Role'] => role
@@ -12,7 +13,7 @@ const viewOf = ({ history_id: _, ...role }: RoleRow): components['schemas']['Rol
 export const roleHandlers = ({ database }: { database: Database }): Pick<Handlers, 'listRoles' | 'getRole'> => ({
   listRoles: async ({ scope, query: { limit = DEFAULT_LIMIT, cursor } }) => {
     const after = afterId(cursor)
-    const tenant_id = scope === 'platform' ? undefined : scope.tenant_id
+    const tenant_id = tenantOf(scope)
     const rows = await database.within(scope, 'list roles of all tenants', (tx) =>
       listRoles(tx, { tenant_id, after, limit: limit + 1 }),
     )

@@ -542,7 +542,7 @@ export interface components {
     schemas: {
         /**
          * Format: uuid
-         * @description A UUID, version 7 where Tenantry makes it.
+         * @description A UUID in lower case, version 7 where Tenantry makes it.
          * @example 0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11
          */
         Id: string;
