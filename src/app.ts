@@ -1,5 +1,6 @@
 // The composition root: what is plugged in, in which order. No process, no environment, no port: tests `inject`.
 import { randomUUID } from 'node:crypto'
+import type { TokenClaims } from '@tenantry/client'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import './http/fastify.ts'
 import { ApiKeys } from './api-keys/authentication.ts'
@@ -13,6 +14,7 @@ import { authenticateWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { mountContract, operationsOf, readContract } from './http/contract.ts'
 import { docsHandlers } from './http/docs.ts'
+import { installDraining } from './http/draining.ts'
 import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle } from './http/health.ts'
 import { acceptEmptyJson } from './http/json.ts'
@@ -21,6 +23,9 @@ import { installProblems } from './http/problems.ts'
 import { writeWith } from './http/write.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import type { Platform } from './platform.ts'
+import { revocationHandlers, type Snapshot } from './revocations/handlers.ts'
+import { RevocationStreams } from './revocations/streams.ts'
+import { RevocationTail } from './revocations/tail.ts'
 import { roleHandlers } from './roles/handlers.ts'
 import type { Seal } from './sealing.ts'
 import { tenantHandlers } from './tenants/handlers.ts'
@@ -44,6 +49,8 @@ export interface Services {
 
 export interface App {
   fastify: FastifyInstance
+  /** Finishes what is under way, then closes every connection. */
+  close(): Promise<void>
   api_keys: ApiKeys
 }
 
@@ -60,12 +67,17 @@ export const buildApp = async ({ config, database, platform, seal, clock, log, l
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
   fastify.addHook('onRequest', async (request, reply) => void reply.header('X-Request-ID', request.id))
+  const close = installDraining(fastify)
   installAccessLog(fastify)
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
 
   const { keys } = platform
-  const sign = await installSigner(fastify, platform.active_key)
+  const sign = await installSigner<TokenClaims>(fastify, 'access_token', platform.active_key)
+  const signSnapshot = await installSigner<Snapshot>(fastify, 'revocations', platform.active_key)
+  const tail = new RevocationTail(database, clock, (error) => log.warn({ err: error }, 'cannot follow revocations'))
+  const streams = new RevocationStreams(database, tail, clock)
+  fastify.addHook('preClose', async () => streams.close())
   const write = writeWith(database, clock, seal)
   const contract = readContract(CONTRACT) as { [key: string]: unknown }
   const handlers: Handlers = {
@@ -76,6 +88,7 @@ export const buildApp = async ({ config, database, platform, seal, clock, log, l
     ...tokenHandlers({ config, database, clock, sign, keys }),
     ...authorizationHandlers({ database, clock }),
     ...eventHandlers({ database }),
+    ...revocationHandlers({ database, clock, issuer: config.issuer, sign: signSnapshot, streams }),
     ...healthHandlers(database, lifecycle),
     ...docsHandlers(contract),
   }
@@ -85,5 +98,5 @@ export const buildApp = async ({ config, database, platform, seal, clock, log, l
     authenticate: authenticateWith(api_keys, token_holders),
     authorize: authorizeWith(database),
   })
-  return { fastify, api_keys }
+  return { fastify, close, api_keys }
 }

@@ -8,6 +8,7 @@ import { PLATFORM } from './database/schema.ts'
 import type { Database, PlatformTx } from './database/scope.ts'
 import type { ApiKeyPrincipal } from './http/principal.ts'
 import { newId } from './ids.ts'
+import { apiKeyTarget } from './revocations/targets.ts'
 import { insertBuiltInRoles } from './roles/built-in.ts'
 import type { Seal } from './sealing.ts'
 import { type ActiveKey, createSigningKey, readSigningKeys, type SigningKey } from './tokens/signing-keys.ts'
@@ -59,7 +60,14 @@ const ensureRootKey = async (tx: PlatformTx, history: History, secret: string, n
       ...{ ...change, expires_at: null, created_at: now.toISOString() },
     })
   }
-  const type = row ? 'api_key.replaced' : 'api_key.created'
-  await history.append(tx, { type, actor: SYSTEM, at: now, data: { api_key_id: id, root: true } })
+  await history.append(tx, {
+    ...{
+      type: row ? 'api_key.replaced' : 'api_key.created',
+      actor: SYSTEM,
+      at: now,
+      data: { api_key_id: id, root: true },
+    },
+    revokes: row ? [apiKeyTarget(id)] : [],
+  })
   return id
 }

@@ -10,6 +10,7 @@ import { Database } from './database/scope.ts'
 import type { Lifecycle } from './http/health.ts'
 import { forgetOldAnswers } from './http/write.ts'
 import { preparePlatform } from './platform.ts'
+import { forgetEntries } from './revocations/entries.ts'
 import { Seal } from './sealing.ts'
 import { eraseDueTenants } from './tenants/erasure.ts'
 
@@ -82,7 +83,7 @@ export const assembleService = async (
     const stopChores = startChores(app, database, clock, log)
     const close = async (): Promise<void> => {
       lifecycle.draining = true
-      await app.fastify.close()
+      await app.close()
       await stopChores()
       await database.close()
     }
@@ -98,6 +99,7 @@ const startChores = ({ api_keys }: App, database: Database, clock: Clock, log: L
   const chores: Record<string, () => Promise<unknown>> = {
     'note when API keys were used': () => api_keys.flush(),
     'forget old idempotency keys': () => forgetOldAnswers(database, clock()),
+    'forget revocations that are over': () => forgetEntries(database, clock()),
     'erase tenants': () => eraseDueTenants(database, clock()),
   }
   const run = async (): Promise<void> => {

@@ -11,6 +11,7 @@ import { requireFuture } from '../expiry.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
+import { apiKeyTarget } from '../revocations/targets.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import { type ApiKeyRow, deleteApiKey, findApiKey, insertApiKey } from './queries.ts'
 import { hashOf, hintOf, makeSecret } from './secrets.ts'
@@ -72,6 +73,9 @@ export const revokeApiKey = async (
   const isItself = by.principal.kind === 'api_key' && by.principal.id === id
   if (!isItself) requireWithinOwn(by.principal, [key])
   await deleteApiKey(tx, history.id, id)
-  await history.append(tx, { type: 'api_key.deleted', actor: by.actor, at: by.now, data: { api_key_id: id } })
+  await history.append(tx, {
+    ...{ type: 'api_key.deleted', actor: by.actor, at: by.now, data: { api_key_id: id } },
+    revokes: [apiKeyTarget(id)],
+  })
   return history
 }

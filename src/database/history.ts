@@ -6,9 +6,9 @@
 // before the wait.
 import { createHash, randomBytes } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import { eq, sql } from 'drizzle-orm'
-import { events, histories, type JsonObject, PLATFORM } from './schema.ts'
-import type { PlatformTx, Tx } from './scope.ts'
+import { eq, type SQL, sql } from 'drizzle-orm'
+import { eventPersonalData, events, histories, type JsonObject, PLATFORM, revocations } from './schema.ts'
+import { announceRevocations, type PlatformTx, type Tx } from './scope.ts'
 
 export interface Actor {
   type: 'api_key' | 'membership' | 'system'
@@ -24,6 +24,8 @@ export interface NewEvent {
   data: JsonObject
   /** What is personal about it; kept beside the chain, which holds only a salted commitment. */
   personal?: JsonObject
+  /** What it makes stale: tokens below this revision that fit one of these targets (`revocations/targets.ts`). */
+  revokes?: string[]
 }
 
 /** The part of an event that its hash covers, besides the hash before it. */
@@ -103,34 +105,23 @@ export class History {
     return `${this.id === PLATFORM ? 'platform' : this.id}:${this.#revision}`
   }
 
+  /** One statement: the new head, the events, and what goes beside them. */
   async append(tx: Tx, ...added: NewEvent[]): Promise<void> {
-    const rows = added.map((event) => this.#link(event))
-    const personal = rows.flatMap(({ revision, personal }) => (personal ? [{ revision, ...personal }] : []))
+    const links = added.map((event) => this.#link(event))
+    const beside = [personalOf(this.id, links), revocationsOf(this.id, links)].filter((part) => part !== undefined)
     await tx.execute(sql`
       with head as (
         update ${histories} set revision = ${this.#revision}, head_hash = ${this.#head} where id = ${this.id}
-      )${
-        personal.length > 0
-          ? sql`, personal as (
-        insert into tenantry.event_personal_data (history_id, revision, salt, data)
-        values ${sql.join(
-          personal.map((row) => sql`(${this.id}, ${row.revision}, ${row.salt}, ${JSON.stringify(row.data)}::jsonb)`),
-          sql`, `,
-        )}
-      )`
-          : sql``
-      }
+      )${sql.join(beside.map((part) => sql`, ${part}`))}
       insert into ${events} (history_id, revision, type, actor_type, actor_id, data, personal_commitment, hash, created_at)
-      values ${sql.join(
-        rows.map(
-          ({ hashed, hash, personal }) => sql`(${this.id}, ${hashed.revision}, ${hashed.type}, ${hashed.actor.type},
-          ${hashed.actor.id}, ${JSON.stringify(hashed.data)}::jsonb, ${personal?.commitment ?? null}, ${hash}, ${hashed.created_at})`,
-        ),
-        sql`, `,
-      )}`)
+      values ${rowsOf(links, ({ hashed, hash, personal }) => [
+        sql`${this.id}, ${hashed.revision}, ${hashed.type}, ${hashed.actor.type}, ${hashed.actor.id}`,
+        sql`${JSON.stringify(hashed.data)}::jsonb, ${personal?.commitment ?? null}, ${hash}, ${hashed.created_at}`,
+      ])}`)
+    if (links.some(({ revokes }) => revokes.length > 0)) announceRevocations(tx)
   }
 
-  #link({ type, actor, at, data, personal }: NewEvent) {
+  #link({ type, actor, at, data, personal, revokes = [] }: NewEvent): Link {
     const kept = personal && commit(personal)
     const hashed: HashedEvent = {
       history_id: this.id,
@@ -143,11 +134,54 @@ export class History {
     }
     this.#revision = hashed.revision
     this.#head = eventHash(this.#head, hashed)
-    return { revision: hashed.revision, hashed, hash: this.#head, personal: kept }
+    return { hashed, hash: this.#head, personal: kept, revokes }
   }
 }
 
-const commit = (data: JsonObject): { salt: Buffer; data: JsonObject; commitment: Buffer } => {
+/** An event in its place in the chain. */
+interface Link {
+  hashed: HashedEvent
+  hash: Buffer
+  personal: Commitment | undefined
+  revokes: string[]
+}
+
+interface Commitment {
+  salt: Buffer
+  data: JsonObject
+  commitment: Buffer
+}
+
+const commit = (data: JsonObject): Commitment => {
   const salt = randomBytes(16)
   return { salt, data, commitment: commitmentOf(salt, data) }
 }
+
+const rowsOf = <T>(items: T[], columnsOf: (item: T) => SQL[]): SQL =>
+  sql.join(
+    items.map((item) => sql`(${sql.join(columnsOf(item), sql`, `)})`),
+    sql`, `,
+  )
+
+const personalOf = (history_id: string, links: Link[]): SQL | undefined => {
+  const kept = links.flatMap(({ hashed, personal }) => (personal ? [{ ...personal, revision: hashed.revision }] : []))
+  if (kept.length === 0) return undefined
+  return sql`personal as (
+    insert into ${eventPersonalData} (history_id, revision, salt, data)
+    values ${rowsOf(kept, ({ revision, salt, data }) => [sql`${history_id}, ${revision}, ${salt}, ${JSON.stringify(data)}::jsonb`])})`
+}
+
+const revocationsOf = (history_id: string, links: Link[]): SQL | undefined => {
+  const revoked = links.flatMap(({ hashed, revokes }) => revokes.map((target) => ({ hashed, target })))
+  if (revoked.length === 0) return undefined
+  return sql`revoked as (
+    insert into ${revocations} (history_id, revision, target, expires_at)
+    values ${rowsOf(revoked, ({ hashed, target }) => [
+      sql`${history_id}, ${hashed.revision}, ${target}, ${endOfRevocation(hashed.created_at)}`,
+    ])})`
+}
+
+// As long as the longest possible token lives, whatever is configured today, and a minute for clocks.
+const REVOCATION_MS = (3_600 + 60) * 1_000
+
+const endOfRevocation = (at: string): string => new Date(Date.parse(at) + REVOCATION_MS).toISOString()

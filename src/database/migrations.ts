@@ -83,6 +83,7 @@ const FUNCTIONS = [
   'read_api_key_facts(uuid, uuid)',
   'find_api_key(bytea)',
   'locate(text, uuid)',
+  'read_revocations(text, uuid, timestamptz)',
 ]
 
 const admitServiceRole = async (client: pg.Client, { name, password }: ServiceRole): Promise<void> => {

@@ -212,6 +212,29 @@ export const eventPersonalData = tenantry.table(
   ],
 )
 
+/** Tokens below `revision` of this history that fit `target` are stale; kept until none of them can be valid any more. */
+export const revocations = tenantry.table(
+  'revocations',
+  {
+    history_id: uuid().notNull(),
+    revision: revision(),
+    target: text().notNull(),
+    tenant_id: ownTenant(),
+    expires_at: instant().notNull(),
+    xid: transactionId().notNull().default(sql`pg_current_xact_id()`),
+  },
+  (t) => [
+    primaryKey({ name: 'revocations_pkey', columns: [t.history_id, t.revision, t.target] }),
+    foreignKey({
+      name: 'revocations_event',
+      columns: [t.history_id, t.revision],
+      foreignColumns: [events.history_id, events.revision],
+    }),
+    index('revocations_xid').on(t.xid),
+    index('revocations_expires_at').on(t.expires_at),
+  ],
+)
+
 export const idempotencyKeys = tenantry.table(
   'idempotency_keys',
   {

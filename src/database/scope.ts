@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type SQL, sql } from 'drizzle-orm'
 import type { PgQueryResultHKT, PgTransaction } from 'drizzle-orm/pg-core'
 import { Problem } from '../errors.ts'
-import type { Connection, Drizzle, Statement } from './connection.ts'
+import type { Connection, Statement } from './connection.ts'
 import { isAway, isRetryable, isTimeout } from './faults.ts'
 
 declare const scoped: unique symbol
@@ -22,6 +22,13 @@ export type Scope = { tenant_id: string } | 'platform'
 const ATTEMPTS = 3
 const insideDoor = new AsyncLocalStorage<true>()
 
+/** Transactions that made tokens stale; whoever waits for that is woken after the commit, never before. */
+const revoking = new WeakSet<Transaction>()
+
+export const announceRevocations = (tx: Tx): void => {
+  revoking.add(tx)
+}
+
 const faultOf = (error: unknown): unknown => {
   if (isAway(error)) return new Problem('database.unavailable', { cause: error })
   if (isTimeout(error)) return new Problem('database.busy', { cause: error })
@@ -31,6 +38,7 @@ const faultOf = (error: unknown): unknown => {
 export class Database {
   readonly kind: Connection['kind']
   readonly #connection: Connection
+  #onRevocation: () => void = () => {}
 
   constructor(connection: Connection) {
     this.kind = connection.kind
@@ -66,6 +74,11 @@ export class Database {
     }
   }
 
+  /** Calls back after each commit of this process that made tokens stale. Only a hint: other processes commit too. */
+  onRevocation(listener: () => void): void {
+    this.#onRevocation = listener
+  }
+
   async ping(): Promise<void> {
     await this.call({ name: 'ping', text: 'select 1 as value' })
   }
@@ -74,23 +87,30 @@ export class Database {
     return this.#connection.close()
   }
 
+  async #transact<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    let revoked = false
+    const result = await this.#connection.drizzle.transaction(async (drizzleTx) => {
+      const tx = drizzleTx as unknown as Transaction
+      await tx.execute(enter)
+      const result = await work(tx)
+      revoked = revoking.has(tx)
+      return result
+    })
+    if (revoked) this.#onRevocation()
+    return result
+  }
+
   async #transaction<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
     refuseNesting()
     for (let attempt = 1; ; attempt++) {
       try {
-        return await insideDoor.run(true, () => transact(this.#connection.drizzle, enter, work))
+        return await insideDoor.run(true, () => this.#transact(enter, work))
       } catch (error) {
         if (attempt === ATTEMPTS || !isRetryable(error)) throw faultOf(error)
       }
     }
   }
 }
-
-const transact = <T>(drizzle: Drizzle, enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> =>
-  drizzle.transaction(async (tx) => {
-    await tx.execute(enter)
-    return work(tx as unknown as Transaction)
-  })
 
 const refuseNesting = (): void => {
   if (insideDoor.getStore())

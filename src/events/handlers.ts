@@ -1,6 +1,7 @@
 // HTTP in and out of the histories.
 import type { components } from '@tenantry/client/contract'
 import type { Database, PlatformTx } from '../database/scope.ts'
+import { isSnapshot } from '../database/snapshots.ts'
 import { Problem } from '../errors.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
 import { DEFAULT_LIMIT, decodeCursor, pageOf } from '../http/pagination.ts'
@@ -24,24 +25,6 @@ const viewOf = ({
 interface Window {
   snapshot: string
   after: number
-}
-
-const SNAPSHOT = /^(\d{1,19}):(\d{1,19}):((?:\d{1,19},?)*)$/
-
-/** As PostgreSQL demands of a pg_snapshot: xmin <= each running transaction, in order, < xmax. */
-const isSnapshot = (text: string): boolean => {
-  const [, xmin, xmax, running = ''] = SNAPSHOT.exec(text) ?? []
-  if (xmin === undefined || xmax === undefined || BigInt(xmin) < 1n || BigInt(xmin) > BigInt(xmax)) return false
-  const xids = running === '' ? [] : running.split(',')
-  return xids.every((xid, index) => {
-    const previous = xids[index - 1]
-    return (
-      xid !== '' &&
-      BigInt(xid) >= BigInt(xmin) &&
-      BigInt(xid) < BigInt(xmax) &&
-      (previous === undefined || BigInt(xid) > BigInt(previous))
-    )
-  })
 }
 
 const isRevision = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0

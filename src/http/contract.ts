@@ -227,6 +227,8 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   query: request.query,
   body: request.body,
   if_match: request.headers['if-match'],
+  if_none_match: request.headers['if-none-match'],
+  last_event_id: request.headers['last-event-id'],
   idempotency_key: request.headers['idempotency-key'],
   principal: request.principal,
   scope: request.scope,

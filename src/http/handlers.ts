@@ -1,5 +1,6 @@
 // The types between the contract and its handlers. `Handlers` is a mapped type over the generated operations: a missing
 // handler, a surplus one, an undocumented status and a missing response field do not compile.
+import type { Readable } from 'node:stream'
 import type { operations } from '@tenantry/client/contract'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Scope } from '../database/scope.ts'
@@ -30,6 +31,8 @@ export interface Call<K extends OperationId = OperationId> {
   query: Part<K, 'query'>
   body: BodyOf<K>
   if_match: string | undefined
+  if_none_match: string | undefined
+  last_event_id: string | undefined
   idempotency_key: string | undefined
   principal: Principal
   scope: Scope
@@ -40,7 +43,7 @@ type SuccessBody<R> = R extends { content: infer C }
   ? 'application/problem+json' extends keyof C
     ? never
     : C[keyof C] extends string
-      ? string | Uint8Array
+      ? string | Uint8Array | Readable
       : C[keyof C]
   : R extends { content?: never }
     ? undefined

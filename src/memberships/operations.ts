@@ -11,6 +11,7 @@ import { requireFuture } from '../expiry.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
+import { membershipTarget, narrows } from '../revocations/targets.ts'
 import { resolveRoles } from '../roles/operations.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import {
@@ -99,6 +100,7 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
     ...{ type: 'membership.updated', actor: by.actor, at: by.now },
     data: { membership_id: which.id, changed: Object.keys(input), ...differences(membership, { ...row, roles }) },
     personal: { user_id: row.user_id, email: row.email, display_name: row.display_name },
+    revokes: narrows(membership, { ...row, roles }) ? [membershipTarget(which.id)] : [],
   })
   return { membership: { ...row, roles }, history }
 }
@@ -139,6 +141,7 @@ export const moveMembership = async (
   })
   await history.append(tx, {
     ...{ type, actor: by.actor, at: by.now, data: { membership_id: which.id } },
+    revokes: to === 'suspended' ? [membershipTarget(which.id)] : [],
     ...(reason && { personal: { reason } }),
   })
   return { membership: { ...row, roles: membership.roles }, history }
@@ -153,6 +156,7 @@ export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<Hi
   await history.append(tx, {
     ...{ type: 'membership.deleted', actor: by.actor, at: by.now, data: { membership_id: which.id, roles } },
     personal: { user_id: membership.user_id },
+    revokes: [membershipTarget(which.id)],
   })
   return history
 }

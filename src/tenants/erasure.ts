@@ -4,6 +4,7 @@ import { eq } from 'drizzle-orm'
 import { History } from '../database/history.ts'
 import { apiKeys, eventPersonalData, idempotencyKeys, memberships } from '../database/schema.ts'
 import type { Database, PlatformTx } from '../database/scope.ts'
+import { TENANT } from '../revocations/targets.ts'
 import { findErasable, findTenant, releaseSlug, updateTenant } from './queries.ts'
 
 const AT_A_TIME = 100
@@ -29,5 +30,11 @@ const eraseTenant = async (tx: PlatformTx, id: string, now: Date): Promise<void>
     ...{ status: 'erased', name: 'Erased', slug: `erased-${id}`, settings: {}, metadata: {}, deletes_at: null },
     ...{ revision: history.next, updated_at: now.toISOString() },
   })
-  await history.append(tx, { type: 'tenant.erased', actor: { type: 'system', id: null }, at: now, data: {} })
+  await history.append(tx, {
+    type: 'tenant.erased',
+    actor: { type: 'system', id: null },
+    at: now,
+    data: {},
+    revokes: [TENANT],
+  })
 }

@@ -8,6 +8,7 @@ import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { addMembership } from '../memberships/operations.ts'
+import { TENANT } from '../revocations/targets.ts'
 import { lockTenant, lockWritableTenant } from './locking.ts'
 import { claimSlug, insertTenant, releaseSlug, type TenantRow, updateTenant } from './queries.ts'
 import { isReserved, slugCandidates } from './slugs.ts'
@@ -117,7 +118,10 @@ export const moveTenant = async (
   const at = by.now.toISOString()
   const changed = await updateTenant(tx, id, { status: to, deletes_at, revision: history.next, updated_at: at })
   const data: JsonObject = { from: tenant.status, ...(deletes_at && { deletes_at }) }
-  await history.append(tx, { type, actor: by.actor, at: by.now, data, ...(reason && { personal: { reason } }) })
+  await history.append(tx, {
+    ...{ type, actor: by.actor, at: by.now, data, revokes: to === 'active' ? [] : [TENANT] },
+    ...(reason && { personal: { reason } }),
+  })
   return { tenant: changed, history }
 }
 

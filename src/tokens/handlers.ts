@@ -1,4 +1,5 @@
 // HTTP in and out of tokens: issuing them, and what others need to verify them.
+import type { TokenClaims } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { type Member, type MemberFacts, readFactsOfUser } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
@@ -16,7 +17,7 @@ interface Services {
   config: Pick<Config, 'issuer' | 'audiences'>
   database: Database
   clock: Clock
-  sign: Sign
+  sign: Sign<TokenClaims>
   keys: readonly SigningKey[]
 }
 

@@ -404,6 +404,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/revocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which tokens are stale? A signed snapshot
+         * @description A JWS (`typ` `tenantry-revocations+jwt`, signed with a key of the JWKS) whose payload is a `RevocationSnapshot`.
+         *     A verifier refuses a token as stale if an entry names its history (the token's tenant, or `platform`) and a
+         *     target that fits it, with a higher `rev` than the token's own of that history. A tenant's credential gets its
+         *     tenant's entries and the platform's, a platform key gets all.
+         */
+        get: operations["getRevocations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/revocations/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which tokens are stale? As it happens
+         * @description Server-sent events. Each has an `id` to resume from with `Last-Event-ID`, and a `RevocationBatch` as `data`:
+         *
+         *     - `snapshot`: all live entries. First, unless the stream resumes.
+         *     - `revocations`: new entries, within a second of the change.
+         *     - `alive`: none, every few seconds: up to here nothing was missed. Silence means that the stream is not current.
+         *
+         *     An unknown `Last-Event-ID` starts over with a `snapshot`.
+         */
+        get: operations["streamRevocations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -1051,6 +1100,43 @@ export interface components {
             data: components["schemas"]["Event"][];
             next_cursor: string | null;
         };
+        /**
+         * @description Tokens below `rev` of `history` that fit `target` are stale.
+         * @example {
+         *       "history": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *       "target": "membership:0197a0c3-11d4-7c58-8a3e-52b7b0c0d7aa",
+         *       "rev": 58,
+         *       "expires_at": "2026-03-01T10:31:00.000Z"
+         *     }
+         */
+        RevocationEntry: {
+            /** @description A tenant id, or `platform`. */
+            history: string;
+            /**
+             * @description `tenant` (every token of it), `membership:<id>`, `role:<key>`, `api_key:<id>` (tokens it asked for or is the
+             *     subject of), `token:<jti>`, or `key:<kid>` (every token it signed).
+             */
+            target: string;
+            rev: number;
+            /**
+             * Format: date-time
+             * @description No token that it concerns can be valid after this.
+             */
+            expires_at: string;
+        };
+        /** @description The `data` of an event of the stream. */
+        RevocationBatch: {
+            entries: components["schemas"]["RevocationEntry"][];
+        };
+        /** @description The payload of the signed snapshot. */
+        RevocationSnapshot: {
+            iss: string;
+            /** @description Seconds since 1970. */
+            iat: number;
+            /** @description The tenants it covers, or null for all. The platform's entries are always in. */
+            tenants: string[] | null;
+            entries: components["schemas"]["RevocationEntry"][];
+        };
         Health: {
             /** @enum {string} */
             status: "ok" | "unavailable";
@@ -1213,6 +1299,8 @@ export interface components {
         IdempotencyKey: string;
         /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
         IfMatch: string;
+        /** @description An `ETag`; the answer is 304 if nothing has changed. */
+        IfNoneMatch: string;
     };
     requestBodies: {
         Reason: {
@@ -1985,6 +2073,79 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRevocations: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: {
+                /** @description An `ETag`; the answer is 304 if nothing has changed. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The snapshot. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jwt": string;
+                };
+            };
+            /** @description Nothing has changed since the snapshot with this `ETag`. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    streamRevocations: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: {
+                /** @description The `id` of the last event that was received. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream; it does not end by itself. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             default: components["responses"]["Problem"];
         };
     };

@@ -1,0 +1,57 @@
+// HTTP in and out of revocations: the signed snapshot, and the stream.
+import { createHash } from 'node:crypto'
+import type { components } from '@tenantry/client/contract'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../database/scope.ts'
+import { isSnapshot } from '../database/snapshots.ts'
+import type { Handlers } from '../http/handlers.ts'
+import { tenantOf } from '../http/scope.ts'
+import type { Sign } from '../tokens/signer.ts'
+import { readEntries } from './entries.ts'
+import type { RevocationStreams } from './streams.ts'
+
+export type Snapshot = components['schemas']['RevocationSnapshot']
+
+interface Services {
+  database: Database
+  clock: Clock
+  issuer: string
+  sign: Sign<Snapshot>
+  streams: RevocationStreams
+}
+
+const tagOf = (content: Pick<Snapshot, 'tenants' | 'entries'>): string =>
+  `"${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 22)}"`
+
+/** Weak comparison, as RFC 9110 §13.1.2 has it. */
+const isKnown = (ifNoneMatch: string | undefined, tag: string): boolean =>
+  ifNoneMatch?.split(',').some((known) => known.trim().replace(/^W\//, '') === tag) ?? false
+
+// A proxy that gathers an answer before it passes it on would break the stream (nginx is told not to). A stream has its
+// connection to itself: kept alive after the end, it would hold up the process that wants to stop.
+const STREAM_HEADERS = { 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no', Connection: 'close' }
+
+export const revocationHandlers = ({
+  database,
+  clock,
+  issuer,
+  sign,
+  streams,
+}: Services): Pick<Handlers, 'getRevocations' | 'streamRevocations'> => ({
+  getRevocations: async ({ scope, if_none_match }) => {
+    const tenant_id = tenantOf(scope)
+    const now = clock()
+    const { entries } = await readEntries(database, { since: undefined, tenant_id, now })
+    const content = { tenants: tenant_id === undefined ? null : [tenant_id], entries }
+    const headers = { ETag: tagOf(content), 'Cache-Control': 'private, no-cache' }
+    if (isKnown(if_none_match, headers.ETag)) return { status: 304, body: undefined, headers }
+    const body = sign({ iss: issuer, iat: Math.floor(now.getTime() / 1000), ...content })
+    return { status: 200, body, headers }
+  },
+
+  streamRevocations: async ({ principal, scope, last_event_id }) => {
+    const since = last_event_id !== undefined && isSnapshot(last_event_id) ? last_event_id : undefined
+    const body = await streams.open({ principal, tenant_id: tenantOf(scope), since })
+    return { status: 200, body, headers: STREAM_HEADERS }
+  },
+})

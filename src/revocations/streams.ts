@@ -1,0 +1,91 @@
+// Server-sent events of revocations: what one connection gets, and how all end.
+import { PassThrough, type Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../database/scope.ts'
+import type { Principal } from '../http/principal.ts'
+import { type Batch, type Entry, readEntries } from './entries.ts'
+import type { RevocationTail } from './tail.ts'
+import { apiKeyTarget, membershipTarget, TENANT } from './targets.ts'
+
+const ALIVE_MS = 5_000
+const RETRY_MS = 1_000
+const MOST_UNREAD_BYTES = 1_048_576 // who reads this slowly is not following; the connection ends and it starts over
+
+type Kind = 'snapshot' | 'revocations' | 'alive'
+
+const eventOf = (kind: Kind, { snapshot, entries }: Batch): string =>
+  `event: ${kind}\nid: ${snapshot}\ndata: ${JSON.stringify({ entries })}\n\n`
+
+export interface Wish {
+  principal: Principal
+  tenant_id: string | undefined
+  /** The snapshot to resume from. */
+  since: string | undefined
+}
+
+export class RevocationStreams {
+  readonly #database: Database
+  readonly #tail: RevocationTail
+  readonly #clock: Clock
+  readonly #open = new Set<PassThrough>()
+
+  constructor(database: Database, tail: RevocationTail, clock: Clock) {
+    this.#database = database
+    this.#tail = tail
+    this.#clock = clock
+  }
+
+  /** Listens first and reads what came before second, so nothing falls in between; what comes twice does no harm. */
+  async open({ principal, tenant_id, since }: Wish): Promise<Readable> {
+    const early: Batch[] = []
+    let hear = (batch: Batch): void => void early.push(batch)
+    const stop = await this.#tail.listen((batch) => hear(batch))
+    try {
+      const first = await readEntries(this.#database, { since, tenant_id, now: this.#clock() })
+      const stream = this.#connect(stop)
+      stream.write(`retry: ${RETRY_MS}\n\n${eventOf(since === undefined ? 'snapshot' : 'revocations', first)}`)
+      hear = this.#writer(stream, principal, tenant_id)
+      for (const batch of early) hear(batch)
+      return stream
+    } catch (error) {
+      stop()
+      throw error
+    }
+  }
+
+  /** Ends every stream: the process stops. */
+  close(): void {
+    for (const stream of this.#open) stream.end()
+  }
+
+  #connect(stop: () => void): PassThrough {
+    const stream = new PassThrough()
+    this.#open.add(stream)
+    stream.once('close', () => {
+      stop()
+      this.#open.delete(stream)
+    })
+    return stream
+  }
+
+  #writer(stream: PassThrough, principal: Principal, tenant_id: string | undefined): (batch: Batch) => void {
+    let wroteAt = this.#clock().getTime()
+    return ({ snapshot, entries: all }) => {
+      const entries =
+        tenant_id === undefined ? all : all.filter(({ history }) => history === tenant_id || history === 'platform')
+      const now = this.#clock().getTime()
+      if (entries.length === 0 && now - wroteAt < ALIVE_MS) return
+      wroteAt = now
+      stream.write(eventOf(entries.length === 0 ? 'alive' : 'revocations', { snapshot, entries }))
+      if (stream.readableLength > MOST_UNREAD_BYTES) stream.destroy()
+      else if (entries.some((entry) => concerns(entry, principal))) stream.end()
+    }
+  }
+}
+
+/** Whether the entry ends the credential that listens: after it, a new connection has to show a good one. */
+const concerns = ({ history, target }: Entry, principal: Principal): boolean => {
+  if (history !== (principal.tenant_id ?? 'platform')) return false
+  if (principal.kind === 'api_key') return target === apiKeyTarget(principal.id)
+  return target === TENANT || target === membershipTarget(principal.id)
+}

@@ -1,0 +1,155 @@
+import { createVerifier, type TenantryError } from '@tenantry/client'
+import t from 'tap'
+import { openStream } from '../support/event-stream.ts'
+import { aService, type TestService } from '../support/service.ts'
+
+interface Entry {
+  history: string
+  target: string
+  rev: number
+  expires_at: string
+}
+
+const decode = (
+  jws: string,
+): { header: Record<string, unknown>; payload: { entries: Entry[]; tenants: string[] | null } } => {
+  const [header = '', payload = ''] = jws.split('.')
+  return {
+    header: JSON.parse(Buffer.from(header, 'base64url').toString()),
+    payload: JSON.parse(Buffer.from(payload, 'base64url').toString()),
+  }
+}
+
+const entriesOf = async (s: TestService, tenant_id: string): Promise<Entry[]> =>
+  decode((await s.root.get(`/revocations?tenant_id=${tenant_id}`)).text).payload.entries
+
+const s = await aService(t)
+const url = await s.service.app.fastify.listen({ host: '127.0.0.1', port: 0 })
+
+t.test('what narrows access is in the feed at the revision of the change', async (t) => {
+  const { id } = await s.aTenant({ owner: { user_id: 'user_olga' } })
+  const { membership } = await s.aMember(id, 'admin')
+  const target = `membership:${membership.id}`
+  const path = `/memberships/${membership.id}`
+  t.same(await entriesOf(s, id), [], 'creating narrows nothing')
+
+  await s.root.patch(path, { roles: ['owner'] })
+  await s.root.patch(path, { display_name: 'Vera', expires_at: s.instant(3600) })
+  t.match(await entriesOf(s, id), [{ history: id, target, rev: 5 }], 'an end date narrows, a promotion does not')
+  await s.root.patch(path, { roles: ['viewer'] })
+  await s.root.patch(path, { expires_at: null })
+  t.match(await entriesOf(s, id), [{ rev: 5 }, { target, rev: 6 }], 'a demotion narrows, a later end does not')
+  await s.root.post(`${path}/suspend`)
+  await s.root.post(`${path}/reactivate`)
+  await s.root.delete(path)
+  const revs = (await entriesOf(s, id)).map(({ rev }) => rev)
+  t.same(revs, [5, 6, 8, 10], 'suspension and removal narrow, reactivation does not')
+  await s.root.post(`/tenants/${id}/suspend`)
+  await s.root.post(`/tenants/${id}/reactivate`)
+  t.match((await entriesOf(s, id)).at(-1), { history: id, target: 'tenant', rev: 11 })
+})
+
+t.test('a revoked key makes the tokens stale that it asked for', async (t) => {
+  const { id } = await s.aTenant()
+  const key = await s.anApiKey({ tenant_id: id })
+  await s.root.delete(`/api-keys/${key.id}`)
+  t.match(await entriesOf(s, id), [{ history: id, target: `api_key:${key.id}` }])
+})
+
+t.test('an entry goes when no token it concerns can be valid any more', async (t) => {
+  const { id } = await s.aTenant()
+  await s.root.post(`/tenants/${id}/suspend`)
+  const [entry] = await entriesOf(s, id)
+  t.equal(entry?.expires_at, s.instant(3660))
+  s.advance(3661)
+  t.same(await entriesOf(s, id), [])
+})
+
+t.test('the snapshot is signed, typed, tagged, and limited to the credential', async (t) => {
+  const [acme, globex] = [await s.aTenant(), await s.aTenant()]
+  for (const { id } of [acme, globex]) await s.root.post(`/tenants/${id}/suspend`)
+  const ours = await s.root.get('/revocations')
+  t.equal(ours.headers['content-type'], 'application/jwt')
+  const { header, payload } = decode(ours.text)
+  t.match(header, { typ: 'tenantry-revocations+jwt', alg: 'ES256' })
+  t.match(payload, { iss: s.issuer, tenants: null })
+  t.ok(
+    payload.entries.some(({ history }) => history === acme.id) &&
+      payload.entries.some(({ history }) => history === globex.id),
+  )
+  t.equal((await s.root.get('/revocations', { 'if-none-match': String(ours.headers.etag) })).status, 304)
+
+  const key = await s.anApiKey({ tenant_id: acme.id, permissions: ['tenantry.revocation:read'] })
+  const theirs = decode((await s.as(key.secret).get('/revocations')).text).payload
+  t.same(theirs.tenants, [acme.id])
+  t.ok(
+    theirs.entries.every(({ history }) => history === acme.id || history === 'platform'),
+    'another tenant shows nothing',
+  )
+  t.equal((await s.as(key.secret).get(`/revocations?tenant_id=${globex.id}`)).status, 404)
+
+  const verifier = createVerifier({
+    ...{ issuer: s.issuer, audience: s.issuer },
+    keys: async (kid) =>
+      (await s.stranger.get('/.well-known/jwks.json')).body.keys.find((key: { kid: string }) => key.kid === kid),
+  })
+  const refused = await verifier.verify(ours.text).catch((error: TenantryError) => error.reason)
+  t.equal(refused, 'type', 'a snapshot never passes as an access token')
+})
+
+t.test('the stream begins with a snapshot, tells what happens, and resumes', async (t) => {
+  const { id } = await s.aTenant()
+  const { membership } = await s.aMember(id)
+  const stream = await openStream(`${url}/revocations/stream?tenant_id=${id}`, { key: s.root_api_key })
+  t.teardown(() => stream.close())
+  t.match(await stream.next(), { event: 'snapshot', data: { entries: [] } })
+  await s.root.delete(`/memberships/${membership.id}`)
+  const told = await stream.next()
+  t.match(told, {
+    event: 'revocations',
+    data: { entries: [{ history: id, target: `membership:${membership.id}`, rev: 3 }] },
+  })
+  stream.close()
+  await s.root.post(`/tenants/${id}/suspend`)
+  const resumed = await openStream(`${url}/revocations/stream?tenant_id=${id}`, {
+    key: s.root_api_key,
+    last_event_id: told.id,
+  })
+  t.teardown(() => resumed.close())
+  const { event, data } = await resumed.next()
+  t.equal(event, 'revocations')
+  t.match(data.entries, [{ target: 'tenant' }], 'only what came since')
+  s.advance(6)
+  t.match(await resumed.next(), { event: 'alive', data: { entries: [] } }, 'silence is broken by signs of life')
+})
+
+t.test('a stream of one tenant hears nothing of another', async (t) => {
+  const [acme, globex] = [await s.aTenant(), await s.aTenant()]
+  const key = await s.anApiKey({ tenant_id: acme.id, permissions: ['tenantry.revocation:read'] })
+  const stream = await openStream(`${url}/revocations/stream`, { key: key.secret })
+  t.teardown(() => stream.close())
+  await stream.next()
+  await s.root.post(`/tenants/${globex.id}/suspend`)
+  await s.root.post(`/tenants/${acme.id}/suspend`)
+  t.match(await stream.next(), { data: { entries: [{ history: acme.id, target: 'tenant' }] } })
+})
+
+t.test('a stream ends when its own credential is revoked', async (t) => {
+  const { id } = await s.aTenant()
+  const key = await s.anApiKey({ tenant_id: id, permissions: ['tenantry.revocation:read'] })
+  const stream = await openStream(`${url}/revocations/stream`, { key: key.secret })
+  await stream.next()
+  await s.root.delete(`/api-keys/${key.id}`)
+  t.match(await stream.next(), { data: { entries: [{ target: `api_key:${key.id}` }] } })
+  t.equal(await stream.next().catch((error: Error) => error.message), 'the stream has ended')
+  const again = await fetch(`${url}/revocations/stream`, { headers: { authorization: `Bearer ${key.secret}` } })
+  t.equal(again.status, 401)
+})
+
+t.test('a hostile Last-Event-ID starts over', async (t) => {
+  for (const last_event_id of ['x', '9:3:', '1:2:5', '-1:2:']) {
+    const stream = await openStream(`${url}/revocations/stream`, { key: s.root_api_key, last_event_id })
+    t.equal((await stream.next()).event, 'snapshot', last_event_id)
+    stream.close()
+  }
+})
