@@ -34,6 +34,7 @@ begin
   return (
     select json_build_object(
       'snapshot', pg_current_snapshot()::text,
+      'platform_revision', (select h.revision from tenantry.histories h where h.id = '00000000-0000-0000-0000-000000000000'),
       'entries', coalesce(json_agg(json_build_object(
         'history', coalesce(r.tenant_id::text, 'platform'), 'target', r.target, 'rev', r.revision,
         'expires_at', to_char(r.expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))

@@ -1,6 +1,5 @@
 // The composition root: what is plugged in, in which order. No process, no environment, no port: tests `inject`.
 import { randomUUID } from 'node:crypto'
-import type { TokenClaims } from '@tenantry/client'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import './http/fastify.ts'
 import { ApiKeys } from './api-keys/authentication.ts'
@@ -23,15 +22,17 @@ import { installProblems } from './http/problems.ts'
 import { writeWith } from './http/write.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import type { Platform } from './platform.ts'
-import { revocationHandlers, type Snapshot } from './revocations/handlers.ts'
+import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
 import { RevocationTail } from './revocations/tail.ts'
 import { roleHandlers } from './roles/handlers.ts'
 import type { Seal } from './sealing.ts'
+import type { Algorithm } from './signing-keys/generation.ts'
+import { signingKeyHandlers } from './signing-keys/handlers.ts'
+import type { KeyRing } from './signing-keys/key-ring.ts'
 import { tenantHandlers } from './tenants/handlers.ts'
 import { TokenHolders } from './tokens/authentication.ts'
 import { tokenHandlers } from './tokens/handlers.ts'
-import { installSigner } from './tokens/signer.ts'
 
 const CONTRACT = new URL('../openapi.yaml', import.meta.url)
 const LARGEST_BODY_BYTES = 65_536
@@ -41,6 +42,8 @@ export interface Services {
   config: Pick<Config, 'issuer' | 'audiences'>
   database: Database
   platform: Platform
+  keys: KeyRing
+  algorithm: Algorithm
   seal: Seal
   clock: Clock
   log: FastifyBaseLogger
@@ -54,7 +57,17 @@ export interface App {
   api_keys: ApiKeys
 }
 
-export const buildApp = async ({ config, database, platform, seal, clock, log, lifecycle }: Services): Promise<App> => {
+export const buildApp = async ({
+  config,
+  database,
+  platform,
+  keys,
+  algorithm,
+  seal,
+  clock,
+  log,
+  lifecycle,
+}: Services): Promise<App> => {
   const fastify = Fastify({
     loggerInstance: log,
     bodyLimit: LARGEST_BODY_BYTES,
@@ -72,9 +85,6 @@ export const buildApp = async ({ config, database, platform, seal, clock, log, l
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
 
-  const { keys } = platform
-  const sign = await installSigner<TokenClaims>(fastify, 'access_token', platform.active_key)
-  const signSnapshot = await installSigner<Snapshot>(fastify, 'revocations', platform.active_key)
   const tail = new RevocationTail(database, clock, (error) => log.warn({ err: error }, 'cannot follow revocations'))
   const streams = new RevocationStreams(database, tail, clock)
   fastify.addHook('preClose', async () => streams.close())
@@ -85,10 +95,11 @@ export const buildApp = async ({ config, database, platform, seal, clock, log, l
     ...membershipHandlers({ database, write, clock }),
     ...roleHandlers({ database }),
     ...apiKeyHandlers({ database, write }),
-    ...tokenHandlers({ config, database, clock, sign, keys }),
+    ...signingKeyHandlers({ database, write, seal, algorithm }),
+    ...tokenHandlers({ config, database, clock, keys }),
     ...authorizationHandlers({ database, clock }),
     ...eventHandlers({ database }),
-    ...revocationHandlers({ database, clock, issuer: config.issuer, sign: signSnapshot, streams }),
+    ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
     ...healthHandlers(database, lifecycle),
     ...docsHandlers(contract),
   }

@@ -1,5 +1,6 @@
 // The environment as a frozen Config. Every problem is reported at once, and then the process refuses to start.
 import { KEY_BYTES } from './sealing.ts'
+import { ALGORITHMS, type Algorithm } from './signing-keys/generation.ts'
 
 export interface Config {
   host: string
@@ -12,6 +13,10 @@ export interface Config {
   /** Undefined in embedded mode means: made on the first start. */
   root_api_key: string | undefined
   encryption_key: Buffer | undefined
+  /** Still opens what it sealed; the start seals signing keys again under the present one. */
+  previous_encryption_key: Buffer | undefined
+  /** Of the keys that are made from now on. */
+  signing_algorithm: Algorithm
   /** When set, the only audiences tokens are issued for, besides the issuer. */
   audiences: readonly string[] | undefined
   log_level: LogLevel
@@ -56,6 +61,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const issuer = read('TENANTRY_ISSUER', parseIssuer)?.value
   const root_api_key = read('TENANTRY_ROOT_API_KEY', parseRootKey)?.value
   const encryption_key = read('TENANTRY_ENCRYPTION_KEY', parseKey)?.value
+  const previous_encryption_key = read('TENANTRY_PREVIOUS_ENCRYPTION_KEY', parseKey)?.value
+  const signing_algorithm = read('TENANTRY_SIGNING_ALGORITHM', parseAlgorithm)?.value ?? 'ES256'
   const audiences = read('TENANTRY_AUDIENCES', parseAudiences)?.value
   const log_level = read('LOG_LEVEL', parseLogLevel)?.value ?? 'info'
 
@@ -73,6 +80,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     issuer: issuer ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     root_api_key,
     encryption_key,
+    previous_encryption_key,
+    signing_algorithm,
     audiences,
     log_level,
   })
@@ -116,6 +125,11 @@ const parseKey = (text: string): Parsed<Buffer> => {
   return value.length === KEY_BYTES && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text)
     ? { value }
     : 'must be 32 bytes as base64, e.g. from `openssl rand -base64 32`'
+}
+
+const parseAlgorithm = (text: string): Parsed<Algorithm> => {
+  const value = ALGORITHMS.find((algorithm) => algorithm === text)
+  return value ? { value } : `must be one of ${ALGORITHMS.join(', ')}`
 }
 
 const parseAudiences = (text: string): Parsed<string[]> => {

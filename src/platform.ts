@@ -11,7 +11,9 @@ import { newId } from './ids.ts'
 import { apiKeyTarget } from './revocations/targets.ts'
 import { insertBuiltInRoles } from './roles/built-in.ts'
 import type { Seal } from './sealing.ts'
-import { type ActiveKey, createSigningKey, readSigningKeys, type SigningKey } from './tokens/signing-keys.ts'
+import { type Algorithm, generateKey } from './signing-keys/generation.ts'
+import { listSigningKeys } from './signing-keys/queries.ts'
+import { addFirstKey, resealKeys } from './signing-keys/rotation.ts'
 
 /** Everything, the two permissions that go by name only included. */
 const ROOT_PERMISSIONS = ['*', 'tenantry.*', 'tenantry.token:issue', ASSIGN_ANY]
@@ -19,19 +21,29 @@ const SYSTEM: Actor = { type: 'system', id: null }
 
 export interface Platform {
   root: { hash: Buffer; principal: ApiKeyPrincipal }
-  keys: SigningKey[]
-  active_key: ActiveKey
 }
 
-export const preparePlatform = (database: Database, secret: string, seal: Seal, now: Date): Promise<Platform> =>
-  database.asPlatform('prepare the platform at start', async (tx) => {
+interface Prepare {
+  root_api_key: string
+  seal: Seal
+  algorithm: Algorithm
+  now: Date
+}
+
+export const preparePlatform = async (
+  database: Database,
+  { root_api_key, seal, algorithm, now }: Prepare,
+): Promise<Platform> => {
+  const first_key = await generateKey(algorithm) // before the lock; thrown away where there is one already
+  return database.asPlatform('prepare the platform at start', async (tx) => {
     const history = await lockPlatform(tx, now)
-    const root_id = await ensureRootKey(tx, history, secret, now)
-    const found = await readSigningKeys(tx, seal)
-    const active_key = found.active ?? (await createSigningKey(tx, seal, history, now))
-    const keys = found.active ? found.keys : [...found.keys, active_key]
-    return { root: { hash: hashOf(secret), principal: rootPrincipal(root_id) }, keys, active_key }
+    const root_id = await ensureRootKey(tx, history, root_api_key, now)
+    await resealKeys(tx, seal)
+    const hasKey = (await listSigningKeys(tx)).some(({ status }) => status === 'active')
+    if (!hasKey) await addFirstKey({ tx, history, actor: SYSTEM, now }, seal, first_key)
+    return { root: { hash: hashOf(root_api_key), principal: rootPrincipal(root_id) } }
   })
+}
 
 const rootPrincipal = (id: string): ApiKeyPrincipal => ({
   ...{ kind: 'api_key', id, tenant_id: null, tenant_status: null },

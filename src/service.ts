@@ -12,6 +12,9 @@ import { forgetOldAnswers } from './http/write.ts'
 import { preparePlatform } from './platform.ts'
 import { forgetEntries } from './revocations/entries.ts'
 import { Seal } from './sealing.ts'
+import type { Algorithm } from './signing-keys/generation.ts'
+import { KeyRing } from './signing-keys/key-ring.ts'
+import { turnKeysIfDue } from './signing-keys/schedule.ts'
 import { eraseDueTenants } from './tenants/erasure.ts'
 
 const MINUTE_MS = 60_000
@@ -70,17 +73,19 @@ export const startService = async (config: Config, log: Logger): Promise<Service
 /** The service on a database that is open already. Closing it closes the database too. */
 export const assembleService = async (
   opened: Opened,
-  config: Pick<Config, 'issuer' | 'audiences'>,
+  config: Pick<Config, 'issuer' | 'audiences' | 'signing_algorithm' | 'previous_encryption_key'>,
   log: Logger,
   clock: Clock,
 ): Promise<Service> => {
   const { database, root_api_key, root_api_key_file } = opened
   try {
-    const seal = new Seal(opened.encryption_key)
-    const platform = await preparePlatform(database, root_api_key, seal, clock())
+    const { signing_algorithm: algorithm, previous_encryption_key: previous } = config
+    const seal = new Seal(opened.encryption_key, ...(previous ? [previous] : []))
+    const platform = await preparePlatform(database, { root_api_key, seal, algorithm, now: clock() })
+    const keys = new KeyRing(database, seal, clock)
     const lifecycle: Lifecycle = { draining: false }
-    const app = await buildApp({ config, database, platform, seal, clock, log, lifecycle })
-    const stopChores = startChores(app, database, clock, log)
+    const app = await buildApp({ config, database, platform, keys, algorithm, seal, clock, log, lifecycle })
+    const stopChores = startChores(choresOf(app, { database, seal, algorithm, clock }), log)
     const close = async (): Promise<void> => {
       lifecycle.draining = true
       await app.close()
@@ -94,29 +99,40 @@ export const assembleService = async (
   }
 }
 
-/** What happens once a minute, off the path of any request. A chore that fails is logged and comes round again. */
-const startChores = ({ api_keys }: App, database: Database, clock: Clock, log: Logger): (() => Promise<void>) => {
-  const chores: Record<string, () => Promise<unknown>> = {
-    'note when API keys were used': () => api_keys.flush(),
-    'forget old idempotency keys': () => forgetOldAnswers(database, clock()),
-    'forget revocations that are over': () => forgetEntries(database, clock()),
-    'erase tenants': () => eraseDueTenants(database, clock()),
-  }
-  const run = async (): Promise<void> => {
-    for (const [name, chore] of Object.entries(chores)) {
-      await chore().catch((error: unknown) => log.error({ err: error }, `chore failed: ${name}`))
+type Chores = Record<string, () => Promise<unknown>>
+
+interface ChoreTools {
+  database: Database
+  seal: Seal
+  algorithm: Algorithm
+  clock: Clock
+}
+
+/** What happens once a minute, off the path of any request; the first also at the end. */
+const choresOf = ({ api_keys }: App, { database, seal, algorithm, clock }: ChoreTools): Chores => ({
+  'note when API keys were used': () => api_keys.flush(),
+  'turn the signing keys': () => turnKeysIfDue(database, seal, algorithm, clock()),
+  'forget old idempotency keys': () => forgetOldAnswers(database, clock()),
+  'forget revocations that are over': () => forgetEntries(database, clock()),
+  'erase tenants': () => eraseDueTenants(database, clock()),
+})
+
+/** A chore that fails is logged and comes round again. */
+const startChores = (chores: Chores, log: Logger): (() => Promise<void>) => {
+  const run = async (names: string[]): Promise<void> => {
+    for (const name of names) {
+      await chores[name]?.().catch((error: unknown) => log.error({ err: error }, `chore failed: ${name}`))
     }
   }
+  const all = Object.keys(chores)
   let running = Promise.resolve()
   const timer = setInterval(() => {
-    running = running.then(run)
+    running = running.then(() => run(all))
   }, MINUTE_MS)
   timer.unref()
   return async () => {
     clearInterval(timer)
     await running
-    await api_keys
-      .flush()
-      .catch((error: unknown) => log.error({ err: error }, 'chore failed: note when API keys were used'))
+    await run(all.slice(0, 1))
   }
 }

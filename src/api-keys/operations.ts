@@ -4,7 +4,6 @@ import { isPattern } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { requireWithinOwn } from '../authorization/escalation.ts'
 import { History } from '../database/history.ts'
-import { PLATFORM } from '../database/schema.ts'
 import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireFuture } from '../expiry.ts'
@@ -20,9 +19,7 @@ type ApiKeyCreate = components['schemas']['ApiKeyCreate']
 
 const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> => {
   if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by.principal)).history
-  const history = await History.lock(tx, PLATFORM)
-  if (!history) throw new Error('the platform has no history; the service makes it at start')
-  return history
+  return History.lockPlatform(tx)
 }
 
 export const createApiKey = async (

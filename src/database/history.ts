@@ -76,6 +76,13 @@ export class History {
     return row && new History(row.id, row.revision, row.head_hash)
   }
 
+  /** The platform's history, which the service makes at its first start. */
+  static async lockPlatform(tx: Tx): Promise<History> {
+    const history = await History.lock(tx, PLATFORM)
+    if (!history) throw new Error('the platform has no history')
+    return history
+  }
+
   /** A new tenant's history; nobody else can see it before the commit. */
   static async create(tx: PlatformTx, id: string): Promise<History> {
     await tx.insert(histories).values({ id, revision: 0, head_hash: GENESIS })

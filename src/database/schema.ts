@@ -257,10 +257,12 @@ export const signingKeys = tenantry.table(
   'signing_keys',
   {
     kid: text().primaryKey(),
-    algorithm: text().notNull(),
+    algorithm: text({ enum: ['ES256', 'RS256', 'EdDSA'] }).notNull(),
     public_jwk: jsonb().$type<JsonObject>().notNull(),
     sealed_private_key: bytes().notNull(),
     status: text({ enum: ['next', 'active', 'retired'] }).notNull(),
+    activates_at: instant().notNull(),
+    retired_at: instant(),
     created_at: instant().notNull(),
   },
   () => [

@@ -9,6 +9,8 @@ export type Entry = components['schemas']['RevocationEntry']
 export interface Batch {
   /** What was visible: where the next reading continues. */
   snapshot: string
+  /** The platform's revision at that moment. */
+  platform_revision: number
   entries: Entry[]
 }
 

@@ -6,7 +6,7 @@ import type { Database } from '../database/scope.ts'
 import { isSnapshot } from '../database/snapshots.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { tenantOf } from '../http/scope.ts'
-import type { Sign } from '../tokens/signer.ts'
+import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { readEntries } from './entries.ts'
 import type { RevocationStreams } from './streams.ts'
 
@@ -16,7 +16,7 @@ interface Services {
   database: Database
   clock: Clock
   issuer: string
-  sign: Sign<Snapshot>
+  keys: KeyRing
   streams: RevocationStreams
 }
 
@@ -35,17 +35,18 @@ export const revocationHandlers = ({
   database,
   clock,
   issuer,
-  sign,
+  keys,
   streams,
 }: Services): Pick<Handlers, 'getRevocations' | 'streamRevocations'> => ({
   getRevocations: async ({ scope, if_none_match }) => {
     const tenant_id = tenantOf(scope)
     const now = clock()
-    const { entries } = await readEntries(database, { since: undefined, tenant_id, now })
+    const { entries, platform_revision } = await readEntries(database, { since: undefined, tenant_id, now })
     const content = { tenants: tenant_id === undefined ? null : [tenant_id], entries }
     const headers = { ETag: tagOf(content), 'Cache-Control': 'private, no-cache' }
     if (isKnown(if_none_match, headers.ETag)) return { status: 304, body: undefined, headers }
-    const body = sign({ iss: issuer, iat: Math.floor(now.getTime() / 1000), ...content })
+    const { revocations } = await keys.signersAt(platform_revision)
+    const body = revocations({ iss: issuer, iat: Math.floor(now.getTime() / 1000), ...content })
     return { status: 200, body, headers }
   },
 

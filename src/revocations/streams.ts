@@ -13,7 +13,7 @@ const MOST_UNREAD_BYTES = 1_048_576 // who reads this slowly is not following; t
 
 type Kind = 'snapshot' | 'revocations' | 'alive'
 
-const eventOf = (kind: Kind, { snapshot, entries }: Batch): string =>
+const eventOf = (kind: Kind, { snapshot, entries }: Pick<Batch, 'snapshot' | 'entries'>): string =>
   `event: ${kind}\nid: ${snapshot}\ndata: ${JSON.stringify({ entries })}\n\n`
 
 export interface Wish {

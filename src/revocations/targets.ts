@@ -4,6 +4,7 @@ import { contains, type Grant } from '@tenantry/client'
 /** Every token of the tenant. */
 export const TENANT = 'tenant'
 export const membershipTarget = (id: string): string => `membership:${id}`
+export const keyTarget = (kid: string): string => `key:${kid}`
 export const apiKeyTarget = (id: string): string => `api_key:${id}`
 
 interface Access {

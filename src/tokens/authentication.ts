@@ -6,25 +6,30 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { MemberPrincipal } from '../http/principal.ts'
 import { statusOf } from '../memberships/rules.ts'
-import type { SigningKey } from './signing-keys.ts'
+import { ALGORITHMS } from '../signing-keys/generation.ts'
+import type { KeyRing } from '../signing-keys/key-ring.ts'
 
 interface Options {
   database: Database
   clock: Clock
   issuer: string
-  keys: readonly SigningKey[]
+  keys: KeyRing
 }
 
 export class TokenHolders {
   readonly #database: Database
   readonly #clock: Clock
+  readonly #keys: KeyRing
   readonly #verifier: Verifier
 
   constructor({ database, clock, issuer, keys }: Options) {
     this.#database = database
     this.#clock = clock
-    const byKid = new Map(keys.map(({ kid, public_jwk }) => [kid, { ...public_jwk }]))
-    this.#verifier = createVerifier({ issuer, audience: issuer, clock, keys: (kid) => byKid.get(kid) })
+    this.#keys = keys
+    this.#verifier = createVerifier({
+      ...{ issuer, audience: issuer, clock, algorithms: ALGORITHMS },
+      keys: (kid) => keys.find(kid),
+    })
   }
 
   /** The principal, or why there is none. */
@@ -32,6 +37,8 @@ export class TokenHolders {
     const bearer = await this.#verify(token)
     if (bearer === undefined || bearer.membership_id === null) return 'token.invalid'
     const facts = await readFactsOfMembership(this.#database, bearer.tenant_id, bearer.membership_id)
+    // A key that another replica threw away meanwhile has signed nothing any more.
+    if (facts && !(await this.#keys.findAt(kidOf(token), facts.platform_revision))) return 'token.invalid'
     return principalOf(bearer, facts, this.#clock()) ?? 'token.stale'
   }
 
@@ -44,6 +51,10 @@ export class TokenHolders {
     }
   }
 }
+
+/** Of a token that has been verified, so its header is what it should be. */
+const kidOf = (token: string): string =>
+  JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()).kid
 
 const principalOf = (bearer: Bearer, facts: MemberFacts | null, now: Date): MemberPrincipal | undefined => {
   const member = facts?.membership

@@ -1,5 +1,4 @@
 // HTTP in and out of tokens: issuing them, and what others need to verify them.
-import type { TokenClaims } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { type Member, type MemberFacts, readFactsOfUser } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
@@ -9,16 +8,15 @@ import { Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { requireTenant } from '../http/scope.ts'
 import { statusOf } from '../memberships/rules.ts'
+import type { PublicJwk } from '../signing-keys/generation.ts'
+import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { claimsOf } from './claims.ts'
-import type { Sign } from './signer.ts'
-import type { SigningKey } from './signing-keys.ts'
 
 interface Services {
   config: Pick<Config, 'issuer' | 'audiences'>
   database: Database
   clock: Clock
-  sign: Sign<TokenClaims>
-  keys: readonly SigningKey[]
+  keys: KeyRing
 }
 
 type Mine = 'issueToken' | 'getJwks' | 'getAuthorizationServerMetadata' | 'getOpenidConfiguration'
@@ -36,16 +34,16 @@ const requireActiveMember = (facts: MemberFacts | null, now: Date): [MemberFacts
   return [facts, facts.membership]
 }
 
-const metadataOf = (issuer: string, keys: readonly SigningKey[]): components['schemas']['ServerMetadata'] => ({
+const metadataOf = (issuer: string, keys: readonly PublicJwk[]): components['schemas']['ServerMetadata'] => ({
   issuer,
   jwks_uri: `${issuer}/.well-known/jwks.json`,
   response_types_supported: [], // RFC 8414 §2: there is no authorization endpoint; users log in elsewhere
   subject_types_supported: ['public'],
-  id_token_signing_alg_values_supported: [...new Set(keys.map(({ algorithm }) => algorithm))],
+  id_token_signing_alg_values_supported: [...new Set(keys.map(({ alg }) => alg))],
   service_documentation: `${issuer}/docs`,
 })
 
-export const tokenHandlers = ({ config, database, clock, sign, keys }: Services): Pick<Handlers, Mine> => {
+export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick<Handlers, Mine> => {
   const { issuer, audiences } = config
   const requireAudience = (audience: string): void => {
     if (audience === issuer || audiences === undefined || audiences.includes(audience)) return
@@ -53,8 +51,11 @@ export const tokenHandlers = ({ config, database, clock, sign, keys }: Services)
       errors: [{ pointer: '/audience', detail: `No tokens are issued for "${audience}".` }],
     })
   }
-  const metadata = metadataOf(issuer, keys)
-  const jwks = { keys: keys.map(({ public_jwk }) => public_jwk) }
+  const metadata = async () => ({
+    status: 200 as const,
+    body: metadataOf(issuer, await keys.publicKeys()),
+    headers: FIVE_MINUTES,
+  })
 
   return {
     issueToken: async ({ principal, scope, body }) => {
@@ -64,12 +65,13 @@ export const tokenHandlers = ({ config, database, clock, sign, keys }: Services)
       const now = clock()
       const [facts, member] = requireActiveMember(await readFactsOfUser(database, tenant_id, user_id), now)
       const claims = claimsOf(facts, member, { issuer, audience, client_id: principal.id, ttl_seconds, now })
+      const { access_token: sign } = await keys.signersAt(facts.platform_revision)
       const token = { access_token: sign(claims), token_type: 'Bearer' as const, expires_in: claims.exp - claims.iat }
       return { status: 200, body: token, headers: { 'Cache-Control': 'no-store' } }
     },
 
-    getJwks: async () => ({ status: 200, body: jwks, headers: FIVE_MINUTES }),
-    getAuthorizationServerMetadata: async () => ({ status: 200, body: metadata, headers: FIVE_MINUTES }),
-    getOpenidConfiguration: async () => ({ status: 200, body: metadata, headers: FIVE_MINUTES }),
+    getJwks: async () => ({ status: 200, body: { keys: await keys.publicKeys() }, headers: FIVE_MINUTES }),
+    getAuthorizationServerMetadata: metadata,
+    getOpenidConfiguration: metadata,
   }
 }

@@ -3,8 +3,10 @@
 import { randomBytes } from 'node:crypto'
 import type { components } from '@tenantry/client/contract'
 import type { Test } from 'tap'
+import type { Database } from '../../src/database/scope.ts'
 import { makeLog } from '../../src/http/logging.ts'
 import { assembleService, type Service } from '../../src/service.ts'
+import type { Algorithm } from '../../src/signing-keys/generation.ts'
 import { openTestDatabase, type TestDatabase } from './databases.ts'
 
 type Schemas = components['schemas']
@@ -34,7 +36,10 @@ export class Caller {
     const answer = await this.#service.app.fastify.inject({
       method,
       url,
-      headers: { ...(this.#credential === undefined ? {} : { authorization: `Bearer ${this.#credential}` }), ...headers },
+      headers: {
+        ...(this.#credential === undefined ? {} : { authorization: `Bearer ${this.#credential}` }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { payload: body as string | object }),
     })
     const isJson = String(answer.headers['content-type']).includes('json')
@@ -61,29 +66,35 @@ export class TestService {
   readonly test_database: TestDatabase
   /** What was logged, line by line. */
   readonly logged: Json[]
-  readonly #time: { now: Date }
+  readonly encryption_key: Buffer
+  readonly time: { now: Date }
   #names = 0
 
-  constructor(service: Service, test_database: TestDatabase, time: { now: Date }, logged: Json[]) {
+  constructor(
+    service: Service,
+    test_database: TestDatabase,
+    { time, encryption_key, logged }: Pick<TestService, 'time' | 'encryption_key' | 'logged'>,
+  ) {
     this.service = service
     this.test_database = test_database
     this.root_api_key = service.root_api_key
+    this.encryption_key = encryption_key
     this.logged = logged
-    this.#time = time
+    this.time = time
   }
 
   get now(): Date {
-    return this.#time.now
+    return this.time.now
   }
 
   /** Moves the clock: nothing in a test waits. */
   advance(seconds: number): void {
-    this.#time.now = new Date(this.#time.now.getTime() + seconds * 1000)
+    this.time.now = new Date(this.time.now.getTime() + seconds * 1000)
   }
 
   /** An instant that many seconds from now, as RFC 3339. */
   instant(seconds: number): string {
-    return new Date(this.#time.now.getTime() + seconds * 1000).toISOString()
+    return new Date(this.time.now.getTime() + seconds * 1000).toISOString()
   }
 
   as(credential: string | undefined): Caller {
@@ -102,12 +113,17 @@ export class TestService {
     return made(await this.root.post('/tenants', { name: `Tenant ${++this.#names}`, ...input }))
   }
 
-  async aMembership(tenant_id: string, input: Partial<Schemas['MembershipCreate']> = {}): Promise<Schemas['Membership']> {
+  async aMembership(
+    tenant_id: string,
+    input: Partial<Schemas['MembershipCreate']> = {},
+  ): Promise<Schemas['Membership']> {
     return made(await this.root.post('/memberships', { tenant_id, user_id: `user_${++this.#names}`, ...input }))
   }
 
   async anApiKey(input: Partial<Schemas['ApiKeyCreate']> = {}): Promise<Schemas['ApiKeyCreated']> {
-    return made(await this.root.post('/api-keys', { name: `key ${++this.#names}`, permissions: ['tenantry.*'], ...input }))
+    return made(
+      await this.root.post('/api-keys', { name: `key ${++this.#names}`, permissions: ['tenantry.*'], ...input }),
+    )
   }
 
   /** A token of the user for Tenantry itself, unless another audience is asked for. */
@@ -117,7 +133,10 @@ export class TestService {
   }
 
   /** A new member with this role, and what speaks with that member's token. */
-  async aMember(tenant_id: string, role = 'member'): Promise<{ membership: Schemas['Membership']; caller: Caller; token: string }> {
+  async aMember(
+    tenant_id: string,
+    role = 'member',
+  ): Promise<{ membership: Schemas['Membership']; caller: Caller; token: string }> {
     const membership = await this.aMembership(tenant_id, { roles: [role] })
     const token = await this.aToken(tenant_id, membership.user_id)
     return { membership, caller: this.as(token), token }
@@ -125,7 +144,10 @@ export class TestService {
 
   /** The revision of a tenant's history: whether anything changed. */
   async revisionOf(tenant_id: string): Promise<number> {
-    const [row] = await this.test_database.superuser('select revision::int as revision from tenantry.histories where id = $1', [tenant_id])
+    const [row] = await this.test_database.superuser(
+      'select revision::int as revision from tenantry.histories where id = $1',
+      [tenant_id],
+    )
     return Number(row?.revision)
   }
 }
@@ -139,21 +161,40 @@ export const made = ({ status, body, text }: Answer): Json => {
 interface Options {
   audiences?: string[]
   now?: Date
+  signing_algorithm?: Algorithm
+  /** Another service whose database, secrets and clock this one shares: a replica of it. */
+  replica_of?: TestService
+  /** Replicas only: sealed with the first, now with the second. */
+  encryption_keys?: { previous?: Buffer; present: Buffer }
 }
 
 /** A service of its own, closed when the test ends. */
-export const aService = async (t: Test, { audiences, now = new Date() }: Options = {}): Promise<TestService> => {
-  const test_database = await openTestDatabase()
-  const time = { now }
+export const aService = async (t: Test, options: Options = {}): Promise<TestService> => {
+  const { audiences, signing_algorithm = 'ES256', replica_of, encryption_keys } = options
+  const test_database = replica_of?.test_database ?? (await openTestDatabase())
+  const time = replica_of?.time ?? { now: options.now ?? new Date() }
   const logged: Json[] = []
   const log = makeLog('debug', { write: (line) => logged.push(JSON.parse(line)) })
   const opened = {
-    database: test_database.database,
-    root_api_key: `root-${randomBytes(24).toString('base64url')}`,
-    encryption_key: randomBytes(32),
+    database: replica_of === undefined ? test_database.database : borrowed(test_database.database),
+    root_api_key: replica_of?.root_api_key ?? `root-${randomBytes(24).toString('base64url')}`,
+    encryption_key: encryption_keys?.present ?? replica_of?.encryption_key ?? randomBytes(32),
     root_api_key_file: undefined,
   }
-  const service = await assembleService(opened, { issuer: ISSUER, audiences }, log, () => time.now)
+  const previous_encryption_key = encryption_keys?.previous
+  const config = { issuer: ISSUER, audiences, signing_algorithm, previous_encryption_key }
+  const service = await assembleService(opened, config, log, () => time.now)
   t.teardown(() => service.close())
-  return new TestService(service, test_database, time, logged)
+  return new TestService(service, test_database, { time, encryption_key: opened.encryption_key, logged })
+}
+
+/** The same database, which the first service closes. */
+const borrowed = (database: Database): Database => {
+  return new Proxy(database, {
+    get: (target, name) => {
+      if (name === 'close') return async () => {}
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
 }

@@ -331,6 +331,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/signing-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the signing keys
+         * @description Never with private parts. There are a handful at most, so there is one page.
+         */
+        get: operations["listSigningKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/signing-keys/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn the signing keys
+         * @description Publishes a successor of the active key, which signs in an hour, when every verifier has seen it; where one waits
+         *     already, nothing happens. Without being asked, the service does this every 90 days.
+         *
+         *     With `emergency` every key is thrown away at once, all that they signed is revoked, and a new key signs: for when
+         *     a private key may be known to somebody.
+         */
+        post: operations["rotateSigningKeys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/.well-known/jwks.json": {
         parameters: {
             query?: never;
@@ -952,6 +996,32 @@ export interface components {
             token_type: "Bearer";
             /** @description Seconds. */
             expires_in: number;
+        };
+        /**
+         * @example {
+         *       "emergency": true
+         *     }
+         */
+        Rotation: {
+            emergency?: boolean;
+        };
+        SigningKey: {
+            /** @description The RFC 7638 thumbprint. */
+            kid: string;
+            /** @enum {string} */
+            algorithm: "ES256" | "RS256" | "EdDSA";
+            /** @enum {string} */
+            status: "next" | "active" | "retired";
+            /** Format: date-time */
+            activates_at: string;
+            /** Format: date-time */
+            retired_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        SigningKeyList: {
+            data: components["schemas"]["SigningKey"][];
+            next_cursor: string | null;
         };
         Jwks: {
             keys: components["schemas"]["Jwk"][];
@@ -1977,6 +2047,66 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSigningKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeyList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    rotateSigningKeys: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            /** @description The keys, oldest first. */
+            200: {
+                headers: {
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeyList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Unprocessable"];
             default: components["responses"]["Problem"];

@@ -1,0 +1,105 @@
+// The signing keys in memory. Each reading is of one platform revision; whoever has seen a higher one has it read again,
+// so that after an emergency rotation no replica goes on with a key that another has thrown away.
+import { createPrivateKey } from 'node:crypto'
+import type { TokenClaims } from '@tenantry/client'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../database/scope.ts'
+import type { Snapshot } from '../revocations/handlers.ts'
+import type { Seal } from '../sealing.ts'
+import type { PublicJwk } from './generation.ts'
+import { readSigningKeys, type SigningKeyRow } from './queries.ts'
+import { sealingContext } from './rotation.ts'
+import { makeSigner, type Sign } from './signer.ts'
+
+const FRESH_MS = 30_000
+const COOL_DOWN_MS = 5_000 // tokens with made-up kids must not cost a reading each
+
+export interface Signers {
+  kid: string
+  access_token: Sign<TokenClaims>
+  revocations: Sign<Snapshot>
+}
+
+interface Loaded {
+  revision: number
+  at: number
+  public_keys: Map<string, PublicJwk>
+  signers: Signers
+}
+
+export class KeyRing {
+  readonly #database: Database
+  readonly #seal: Seal
+  readonly #clock: Clock
+  #loaded: Loaded | undefined
+  #loading: Promise<Loaded> | undefined
+
+  constructor(database: Database, seal: Seal, clock: Clock) {
+    this.#database = database
+    this.#seal = seal
+    this.#clock = clock
+  }
+
+  /** What is published: the keys that sign, will sign, and did sign what may still be valid. */
+  async publicKeys(): Promise<PublicJwk[]> {
+    const { public_keys } = await this.#atMost(FRESH_MS)
+    return [...public_keys.values()]
+  }
+
+  /** The key with this id. A kid that is not known may be new; one reading in five seconds finds out. */
+  async find(kid: string): Promise<PublicJwk | undefined> {
+    const { public_keys } = await this.#atMost(Number.POSITIVE_INFINITY)
+    return public_keys.get(kid) ?? (await this.#atMost(COOL_DOWN_MS)).public_keys.get(kid)
+  }
+
+  /** The same, as of this platform revision or a later one. */
+  async findAt(kid: string, revision: number): Promise<PublicJwk | undefined> {
+    return (await this.#since(revision)).public_keys.get(kid)
+  }
+
+  /** What signs at this platform revision. */
+  async signersAt(revision: number): Promise<Signers> {
+    return (await this.#since(revision)).signers
+  }
+
+  async #since(revision: number): Promise<Loaded> {
+    const loaded = this.#loaded
+    return loaded !== undefined && loaded.revision >= revision ? loaded : this.#load()
+  }
+
+  async #atMost(age_ms: number): Promise<Loaded> {
+    const loaded = this.#loaded
+    return loaded !== undefined && this.#clock().getTime() - loaded.at < age_ms ? loaded : this.#load()
+  }
+
+  /** One reading serves all who wait, but only those who came before it began. */
+  async #load(): Promise<Loaded> {
+    await this.#loading?.catch(() => {})
+    this.#loading ??= this.#read().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
+  }
+
+  async #read(): Promise<Loaded> {
+    const at = this.#clock().getTime()
+    const { revision, rows } = await this.#database.asPlatform('read the signing keys', readSigningKeys)
+    if (this.#loaded !== undefined && this.#loaded.revision > revision) return this.#loaded
+    const active = rows.find(({ status }) => status === 'active')
+    if (!active) throw new Error('there is no active signing key; the service makes one at start')
+    const signers = this.#loaded?.signers.kid === active.kid ? this.#loaded.signers : await this.#signersOf(active)
+    const public_keys = new Map(rows.map(({ kid, public_jwk }) => [kid, public_jwk as PublicJwk])) // as it was generated
+    this.#loaded = { revision, at, public_keys, signers }
+    return this.#loaded
+  }
+
+  async #signersOf({ kid, algorithm, sealed_private_key }: SigningKeyRow): Promise<Signers> {
+    const der = this.#seal.open(sealed_private_key, sealingContext(kid))
+    const key = { kid, algorithm, private_key: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }) }
+    return {
+      kid,
+      access_token: await makeSigner('at+jwt', key),
+      revocations: await makeSigner('tenantry-revocations+jwt', key),
+    }
+  }
+}
