@@ -17,7 +17,7 @@ import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle } from './http/health.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { installAccessLog, logController } from './http/logging.ts'
-import { installProblems } from './http/problems.ts'
+import { installProblems, problemsBeforeRouting } from './http/problems.ts'
 import { writeWith } from './http/write.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import type { Platform } from './platform.ts'
@@ -30,6 +30,7 @@ import { installSigner } from './tokens/signer.ts'
 
 const CONTRACT = new URL('../openapi.yaml', import.meta.url)
 const LARGEST_BODY_BYTES = 65_536
+const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL included
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
 export interface Services {
@@ -56,6 +57,9 @@ export const buildApp = async ({ config, database, platform, seal, clock, log, l
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
     logController,
+    // Nothing is cut here: a value that is too long fails its schema like any other.
+    routerOptions: { maxParamLength: LONGEST_URL },
+    ...problemsBeforeRouting(config.issuer),
   })
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')

@@ -10,7 +10,7 @@ import { Database } from './database/scope.ts'
 import type { Lifecycle } from './http/health.ts'
 import { forgetOldAnswers } from './http/write.ts'
 import { preparePlatform } from './platform.ts'
-import { Seal } from './sealing.ts'
+import { Seal, SealError } from './sealing.ts'
 import { eraseDueTenants } from './tenants/erasure.ts'
 
 const MINUTE_MS = 60_000
@@ -66,7 +66,10 @@ export const startService = async (config: Config, log: Logger): Promise<Service
   return assembleService(opened, config, log, () => new Date())
 }
 
-/** The service on a database that is open already. Closing it closes the database too. */
+/**
+ * The service on a database that is open already. Closing it closes the database too.
+ * @throws ConfigError when the encryption key is not the database's
+ */
 export const assembleService = async (
   opened: Opened,
   config: Pick<Config, 'issuer' | 'audiences'>,
@@ -89,9 +92,12 @@ export const assembleService = async (
     return { app, database, lifecycle, root_api_key, root_api_key_file, close }
   } catch (error) {
     await database.close()
-    throw error
+    throw error instanceof SealError ? new ConfigError([wrongEncryptionKey(error)]) : error
   }
 }
+
+const wrongEncryptionKey = ({ message }: SealError): string =>
+  `TENANTRY_ENCRYPTION_KEY (or the file encryption-key in TENANTRY_DATA_DIR) does not open this database's signing keys: ${message}; give the key that the database was first used with`
 
 /** What happens once a minute, off the path of any request. A chore that fails is logged and comes round again. */
 const startChores = ({ api_keys }: App, database: Database, clock: Clock, log: Logger): (() => Promise<void>) => {

@@ -2,13 +2,11 @@
 // scope does not compile; a door inside a door is refused, because on PGlite it would hang for ever.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type SQL, sql } from 'drizzle-orm'
-import type { PgQueryResultHKT, PgTransaction } from 'drizzle-orm/pg-core'
 import { Problem } from '../errors.ts'
-import type { Connection, Drizzle, Statement } from './connection.ts'
+import type { Connection, Statement, Transaction } from './connection.ts'
 import { isAway, isRetryable, isTimeout } from './faults.ts'
 
 declare const scoped: unique symbol
-type Transaction = PgTransaction<PgQueryResultHKT>
 
 /** Sees one tenant, and what is shared. */
 export type TenantTx = Transaction & { readonly [scoped]: 'tenant' }
@@ -78,7 +76,7 @@ export class Database {
     refuseNesting()
     for (let attempt = 1; ; attempt++) {
       try {
-        return await insideDoor.run(true, () => transact(this.#connection.drizzle, enter, work))
+        return await insideDoor.run(true, () => transact(this.#connection, enter, work))
       } catch (error) {
         if (attempt === ATTEMPTS || !isRetryable(error)) throw faultOf(error)
       }
@@ -86,10 +84,10 @@ export class Database {
   }
 }
 
-const transact = <T>(drizzle: Drizzle, enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> =>
-  drizzle.transaction(async (tx) => {
+const transact = <T>(connection: Connection, enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> =>
+  connection.transaction(async (tx) => {
     await tx.execute(enter)
-    return work(tx as unknown as Transaction)
+    return work(tx)
   })
 
 const refuseNesting = (): void => {

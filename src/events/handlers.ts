@@ -26,7 +26,7 @@ interface Window {
   after: number
 }
 
-const SNAPSHOT = /^(\d{1,19}):(\d{1,19}):((?:\d{1,19},?)*)$/
+const SNAPSHOT = /^(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)$/
 
 /** As PostgreSQL demands of a pg_snapshot: xmin <= each running transaction, in order, < xmax. */
 const isSnapshot = (text: string): boolean => {
@@ -35,12 +35,8 @@ const isSnapshot = (text: string): boolean => {
   const xids = running === '' ? [] : running.split(',')
   return xids.every((xid, index) => {
     const previous = xids[index - 1]
-    return (
-      xid !== '' &&
-      BigInt(xid) >= BigInt(xmin) &&
-      BigInt(xid) < BigInt(xmax) &&
-      (previous === undefined || BigInt(xid) > BigInt(previous))
-    )
+    const isInOrder = previous === undefined || BigInt(xid) > BigInt(previous)
+    return isInOrder && BigInt(xid) >= BigInt(xmin) && BigInt(xid) < BigInt(xmax)
   })
 }
 

@@ -34,7 +34,10 @@ export class Caller {
     const answer = await this.#service.app.fastify.inject({
       method,
       url,
-      headers: { ...(this.#credential === undefined ? {} : { authorization: `Bearer ${this.#credential}` }), ...headers },
+      headers: {
+        ...(this.#credential === undefined ? {} : { authorization: `Bearer ${this.#credential}` }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { payload: body as string | object }),
     })
     const isJson = String(answer.headers['content-type']).includes('json')
@@ -102,12 +105,17 @@ export class TestService {
     return made(await this.root.post('/tenants', { name: `Tenant ${++this.#names}`, ...input }))
   }
 
-  async aMembership(tenant_id: string, input: Partial<Schemas['MembershipCreate']> = {}): Promise<Schemas['Membership']> {
+  async aMembership(
+    tenant_id: string,
+    input: Partial<Schemas['MembershipCreate']> = {},
+  ): Promise<Schemas['Membership']> {
     return made(await this.root.post('/memberships', { tenant_id, user_id: `user_${++this.#names}`, ...input }))
   }
 
   async anApiKey(input: Partial<Schemas['ApiKeyCreate']> = {}): Promise<Schemas['ApiKeyCreated']> {
-    return made(await this.root.post('/api-keys', { name: `key ${++this.#names}`, permissions: ['tenantry.*'], ...input }))
+    return made(
+      await this.root.post('/api-keys', { name: `key ${++this.#names}`, permissions: ['tenantry.*'], ...input }),
+    )
   }
 
   /** A token of the user for Tenantry itself, unless another audience is asked for. */
@@ -117,15 +125,37 @@ export class TestService {
   }
 
   /** A new member with this role, and what speaks with that member's token. */
-  async aMember(tenant_id: string, role = 'member'): Promise<{ membership: Schemas['Membership']; caller: Caller; token: string }> {
+  async aMember(
+    tenant_id: string,
+    role = 'member',
+  ): Promise<{ membership: Schemas['Membership']; caller: Caller; token: string }> {
     const membership = await this.aMembership(tenant_id, { roles: [role] })
     const token = await this.aToken(tenant_id, membership.user_id)
     return { membership, caller: this.as(token), token }
   }
 
+  /** Every row of the database, or of one tenant, table by table: whether anything at all changed. */
+  async dump(tenant_id?: string): Promise<string> {
+    const tables = await this.test_database.superuser(
+      `select table_name as name, min(column_name) filter (where column_name in ('history_id', 'tenant_id')) as owner
+       from information_schema.columns where table_schema = 'tenantry' group by 1 order by 1`,
+    )
+    const selects = tables.map(
+      ({ name, owner }) =>
+        `select '${name}' as name, to_jsonb(x)::text as row from tenantry.${name} x ${
+          tenant_id === undefined ? '' : `where ${owner ?? "to_jsonb(x) ->> 'id'"}::text = '${tenant_id}'`
+        }`,
+    )
+    const rows = await this.test_database.superuser(`${selects.join(' union all ')} order by 1, 2`)
+    return rows.map(({ name, row }) => `${name} ${row}`).join('\n')
+  }
+
   /** The revision of a tenant's history: whether anything changed. */
   async revisionOf(tenant_id: string): Promise<number> {
-    const [row] = await this.test_database.superuser('select revision::int as revision from tenantry.histories where id = $1', [tenant_id])
+    const [row] = await this.test_database.superuser(
+      'select revision::int as revision from tenantry.histories where id = $1',
+      [tenant_id],
+    )
     return Number(row?.revision)
   }
 }
