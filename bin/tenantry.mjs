@@ -14,9 +14,9 @@ if (existsSync(new URL('../src', import.meta.url))) {
   }
 }
 
-// npm runs scripts through a shell, and many shells die of a SIGTERM without passing it on. Nobody would be left to stop
+// npm and npx run us through a shell, and many shells die of a SIGTERM without passing it on. Nobody would be left to stop
 // this process, which holds a port and a database; so it tells itself, as soon as the shell is gone.
-if (process.env.npm_lifecycle_event === 'start') {
+if (['start', 'npx'].includes(process.env.npm_lifecycle_event ?? '')) {
   const shell = process.ppid
   const watch = setInterval(() => {
     if (process.ppid === shell) return

@@ -13,12 +13,12 @@ import { authenticateWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { mountContract, operationsOf, readContract } from './http/contract.ts'
 import { docsHandlers } from './http/docs.ts'
-import { installDraining } from './http/draining.ts'
 import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle } from './http/health.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { installAccessLog, logController } from './http/logging.ts'
-import { installProblems } from './http/problems.ts'
+import { installProblems, problemsBeforeRouting } from './http/problems.ts'
+import { Traffic } from './http/traffic.ts'
 import { writeWith } from './http/write.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import type { Platform } from './platform.ts'
@@ -35,7 +35,9 @@ import { TokenHolders } from './tokens/authentication.ts'
 import { tokenHandlers } from './tokens/handlers.ts'
 
 const CONTRACT = new URL('../openapi.yaml', import.meta.url)
+const LONGEST_REQUEST_MS = 30_000 // the database gives up before
 const LARGEST_BODY_BYTES = 65_536
+const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL included
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
 export interface Services {
@@ -52,6 +54,8 @@ export interface Services {
 
 export interface App {
   fastify: FastifyInstance
+  traffic: Traffic
+  streams: RevocationStreams
   /** Finishes what is under way, then closes every connection. */
   close(): Promise<void>
   api_keys: ApiKeys
@@ -76,11 +80,14 @@ export const buildApp = async ({
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
     logController,
+    // Nothing is cut here: a value that is too long fails its schema like any other.
+    routerOptions: { maxParamLength: LONGEST_URL },
+    ...problemsBeforeRouting(config.issuer),
   })
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
   fastify.addHook('onRequest', async (request, reply) => void reply.header('X-Request-ID', request.id))
-  const close = installDraining(fastify)
+  const traffic = new Traffic(fastify.server)
   installAccessLog(fastify)
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
@@ -109,5 +116,13 @@ export const buildApp = async ({
     authenticate: authenticateWith(api_keys, token_holders),
     authorize: authorizeWith(database),
   })
-  return { fastify, close, api_keys }
+  return { fastify, traffic, streams, api_keys, close: () => closeServer(fastify, traffic) }
+}
+
+/** Node by itself would also wait for connections that were opened in advance and never used, as pools and browsers do. */
+const closeServer = async (fastify: FastifyInstance, traffic: Traffic): Promise<void> => {
+  const closed = fastify.close() // from here on, new requests get 503
+  await traffic.quiet(LONGEST_REQUEST_MS)
+  fastify.server.closeAllConnections()
+  await closed
 }

@@ -25,6 +25,7 @@ export interface Config {
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+const DATA_DIR = './.tenantry'
 const SHORTEST_ROOT_KEY = 32
 const HIGHEST_PORT = 65_535
 
@@ -37,15 +38,29 @@ export class ConfigError extends Error {
   }
 }
 
-type Environment = Record<string, string | undefined>
+export type Environment = Record<string, string | undefined>
+
+/** An empty variable counts as absent. */
+const textOf = (environment: Environment, name: string): string | undefined => environment[name]?.trim() || undefined
 
 /**
- * Reads the settings; an empty variable counts as absent.
+ * Where the database is: all that a command needs which works on the database and serves nothing.
+ * @throws ConfigError
+ */
+export const readDatabaseSettings = (environment: Environment): Pick<Config, 'database_url' | 'data_dir'> => {
+  const text = textOf(environment, 'DATABASE_URL')
+  const parsed = text === undefined ? undefined : parseDatabaseUrl(text)
+  if (typeof parsed === 'string') throw new ConfigError([`DATABASE_URL ${parsed}`])
+  return { database_url: parsed?.value, data_dir: textOf(environment, 'TENANTRY_DATA_DIR') ?? DATA_DIR }
+}
+
+/**
+ * Reads the settings.
  * @throws ConfigError with every problem
  */
 export const readConfig = (environment: Environment): Readonly<Config> => {
   const problems: string[] = []
-  const text = (name: string): string | undefined => environment[name]?.trim() || undefined
+  const text = (name: string): string | undefined => textOf(environment, name)
   const read = <T>(name: string, parse: (value: string) => T | string): T | undefined => {
     const value = text(name)
     if (value === undefined) return undefined
@@ -76,7 +91,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     host,
     port,
     database_url,
-    data_dir: text('TENANTRY_DATA_DIR') ?? './.tenantry',
+    data_dir: text('TENANTRY_DATA_DIR') ?? DATA_DIR,
     issuer: issuer ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     root_api_key,
     encryption_key,

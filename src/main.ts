@@ -1,56 +1,93 @@
 // The process: read the settings, open the service, listen, and stop in order when told to.
 
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Logger } from 'pino'
 import { banner } from './cli/banner.ts'
-import { seed } from './cli/seed.ts'
-import { ConfigError, readConfig } from './config.ts'
-import { DirectoryInUse } from './database/directory.ts'
+import { CommandError } from './cli/failures.ts'
+import { type SeededTenant, seed } from './cli/seed.ts'
+import { type Config, readConfig } from './config.ts'
 import { makeLog } from './http/logging.ts'
-import { startService } from './service.ts'
-
-const EX_CONFIG = 78 // sysexits.h: the settings are wrong, and starting again will not help
-const DRAIN_MS = 10_000
+import { type Service, startService } from './service.ts'
+import { drain, firstSignal } from './stopping.ts'
 
 export interface ServeOptions {
   /** Fill in the two demo tenants. */
   seed: boolean
 }
 
-/** Runs until SIGTERM or SIGINT. On a terminal it prints a banner, elsewhere it logs JSON. */
+/**
+ * Answers when the service listens; then the process runs until SIGTERM or SIGINT. On a terminal it prints a banner,
+ * elsewhere it logs JSON.
+ * @throws ConfigError, DirectoryInUse, CommandError
+ */
 export const serve = async (options: ServeOptions): Promise<void> => {
-  try {
-    await run(options)
-  } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof DirectoryInUse)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exitCode = EX_CONFIG
-  }
-}
-
-const run = async (options: ServeOptions): Promise<void> => {
-  const config = readConfig(process.env)
+  const signal = firstSignal()
+  const config = await readSettings()
   const onTerminal = process.stdout.isTTY === true
   // A terminal shows the banner and what goes wrong; every request would drown it.
   const log = makeLog(onTerminal && !process.env.LOG_LEVEL ? 'warn' : config.log_level)
   const service = await startService(config, log)
-  stopOnSignal(service.close, log.info.bind(log))
-  if (options.seed) await seed(service)
-  const address = await service.app.fastify.listen({ host: config.host, port: config.port })
-  if (onTerminal) process.stdout.write(banner({ address, config, root_api_key_file: service.root_api_key_file }))
-  else log.info({ address, database: service.database.kind, root_api_key_file: service.root_api_key_file }, 'listening')
+  const started = await start(service, config, options).catch(async (error: unknown) => {
+    await service.close()
+    throw error
+  })
+  if (onTerminal) process.stdout.write(banner({ ...started, config, root_api_key_file: service.root_api_key_file }))
+  else announce(log, service, started)
+  signal
+    .then((name) => {
+      log.info(`${name}: finishing what is under way`)
+      return drain(service, log)
+    })
+    .catch((error: unknown) => {
+      log.fatal({ err: error }, 'could not stop in order')
+      process.exit(1)
+    })
 }
 
-const stopOnSignal = (close: () => Promise<void>, say: (text: string) => void): void => {
-  const stop = (signal: NodeJS.Signals): void => {
-    say(`${signal}: finishing what is under way`)
-    setTimeout(() => process.exit(1), DRAIN_MS).unref()
-    close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        process.stderr.write(`could not stop in order: ${error}\n`)
-        process.exit(1)
-      },
-    )
-  }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+/**
+ * Whether the address is free is asked before the database is opened, so that the answer comes at once. Port 0 becomes a
+ * real one first: without TENANTRY_ISSUER the port is part of the issuer.
+ */
+const readSettings = async (): Promise<Readonly<Config>> => {
+  const config = readConfig(process.env)
+  const port = await requireFreePort(config)
+  return port === config.port ? config : readConfig({ ...process.env, PORT: String(port) })
+}
+
+const REFUSALS: Record<string, string> = {
+  EADDRINUSE: 'another program listens there already. Stop it, or set PORT to another port',
+  EACCES: 'this user may not listen there. Set PORT to a port from 1024 on',
+  EADDRNOTAVAIL: 'HOST is no address of this machine',
+  ENOTFOUND: 'HOST is not known',
+}
+
+/** The port, and for port 0 one that is free. @throws CommandError */
+const requireFreePort = async ({ host, port }: Config): Promise<number> => {
+  const server = createServer().listen(port, host)
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+    const why = REFUSALS[error.code ?? ''] ?? error.message
+    throw new CommandError(`Cannot listen on ${host}, port ${port}: ${why}.`, { cause: error })
+  })
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('a listening server has an address')
+  return address.port
+}
+
+interface Started {
+  address: string
+  seeded: SeededTenant[]
+}
+
+const start = async (service: Service, { host, port }: Config, options: ServeOptions): Promise<Started> => {
+  const seeded = options.seed ? await seed(service) : []
+  const address = await service.app.fastify.listen({ host, port })
+  return { address, seeded }
+}
+
+const announce = (log: Logger, { database, root_api_key_file }: Service, { address, seeded }: Started): void => {
+  for (const tenant of seeded) log.info({ tenant }, 'demo tenant')
+  log.info({ address, database: database.kind, root_api_key_file }, 'listening')
 }

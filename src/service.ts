@@ -11,7 +11,7 @@ import type { Lifecycle } from './http/health.ts'
 import { forgetOldAnswers } from './http/write.ts'
 import { preparePlatform } from './platform.ts'
 import { forgetEntries } from './revocations/entries.ts'
-import { Seal } from './sealing.ts'
+import { Seal, SealError } from './sealing.ts'
 import type { Algorithm } from './signing-keys/generation.ts'
 import { KeyRing } from './signing-keys/key-ring.ts'
 import { turnKeysIfDue } from './signing-keys/schedule.ts'
@@ -70,7 +70,10 @@ export const startService = async (config: Config, log: Logger): Promise<Service
   return assembleService(opened, config, log, () => new Date())
 }
 
-/** The service on a database that is open already. Closing it closes the database too. */
+/**
+ * The service on a database that is open already. Closing it closes the database too.
+ * @throws ConfigError when the encryption key is not the database's
+ */
 export const assembleService = async (
   opened: Opened,
   config: Pick<Config, 'issuer' | 'audiences' | 'signing_algorithm' | 'previous_encryption_key'>,
@@ -95,9 +98,12 @@ export const assembleService = async (
     return { app, database, lifecycle, root_api_key, root_api_key_file, close }
   } catch (error) {
     await database.close()
-    throw error
+    throw error instanceof SealError ? new ConfigError([wrongEncryptionKey(error)]) : error
   }
 }
+
+const wrongEncryptionKey = ({ message }: SealError): string =>
+  `TENANTRY_ENCRYPTION_KEY (or the file encryption-key in TENANTRY_DATA_DIR) does not open this database's signing keys: ${message}; give the key that the database was first used with`
 
 type Chores = Record<string, () => Promise<unknown>>
 

@@ -35,8 +35,11 @@ const readFacts = async (
   return { ...factsOfMember(await readFactsOfUser(database, tenant_id, '')), subject: null } // any other subject: nobody here
 }
 
-const ownerOf = ({ properties }: EvaluationRequest['resource']): string | undefined =>
-  properties?.tenant_id === undefined ? undefined : String(properties.tenant_id)
+/** What is no text is no tenant of ours: it must not become one by being written out. */
+const ownerOf = ({ properties }: EvaluationRequest['resource']): string | undefined => {
+  const { tenant_id } = properties ?? {}
+  return tenant_id === undefined || typeof tenant_id === 'string' ? tenant_id : ''
+}
 
 export const authorizationHandlers = ({
   database,

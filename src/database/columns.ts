@@ -4,6 +4,8 @@ import { customType } from 'drizzle-orm/pg-core'
 /** A moment, to the millisecond, as RFC 3339 in UTC from the column to the JSON. */
 export const instant = customType<{ data: string; driverData: string | Date }>({
   dataType: () => 'timestamp(3) with time zone',
+  // RFC 3339 allows offsets up to 23:59, PostgreSQL only up to 15:59: it is given UTC.
+  toDriver: (value) => new Date(value).toISOString(),
   fromDriver: (value) => new Date(value).toISOString(),
 })
 

@@ -1,11 +1,13 @@
 // Opens the database: PGlite in process, or PostgreSQL through a pool. Everything above speaks drizzle and cannot tell.
 import type { PGlite } from '@electric-sql/pglite'
 import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type { PgQueryResultHKT, PgTransaction } from 'drizzle-orm/pg-core'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import pg from 'pg'
+import { isAway } from './faults.ts'
 
-export type Drizzle = PgDatabase<PgQueryResultHKT>
+export type Transaction = PgTransaction<PgQueryResultHKT>
+type Work<T> = (tx: Transaction) => Promise<T>
 
 /** A statement that is prepared once a connection and answers one value. */
 export interface Statement {
@@ -15,22 +17,26 @@ export interface Statement {
 
 export interface Connection {
   kind: 'embedded' | 'postgres'
-  drizzle: Drizzle
+  /** Commits what `work` did, or nothing of it when it throws. */
+  transaction<T>(work: Work<T>): Promise<T>
   /** Runs one statement outside any transaction and answers the `value` column of its first row. */
   value(statement: Statement, parameters: unknown[]): Promise<unknown>
   close(): Promise<void>
 }
 
 /** PGlite takes no lock on its directory: whoever opened it holds one (`directory.ts`). */
-export const embeddedConnection = (client: PGlite): Connection => ({
-  kind: 'embedded',
-  drizzle: drizzlePglite(client) as unknown as Drizzle, // both drivers' databases are this one to us
-  value: async ({ text }, parameters) => {
-    const { rows } = await client.query<{ value: unknown }>(text, parameters)
-    return rows[0]?.value
-  },
-  close: () => client.close(),
-})
+export const embeddedConnection = (client: PGlite): Connection => {
+  const database = drizzlePglite(client)
+  return {
+    kind: 'embedded',
+    transaction: (work) => database.transaction((tx) => work(tx as unknown as Transaction)), // to us both drivers' are one
+    value: async ({ text }, parameters) => {
+      const { rows } = await client.query<{ value: unknown }>(text, parameters)
+      return rows[0]?.value
+    },
+    close: () => client.close(),
+  }
+}
 
 const POOL = {
   max: 10,
@@ -39,16 +45,36 @@ const POOL = {
   statement_timeout: 15_000,
   lock_timeout: 10_000, // writers in one tenant queue; longer than this is not a queue but a fault
   idle_in_transaction_session_timeout: 30_000,
+  query_timeout: 20_000, // of the client: a host that lost its power never answers, and nothing else would notice
+  keepAlive: true,
   application_name: 'tenantry',
+}
+
+/**
+ * Takes and gives back the connection itself, because drizzle's transaction on a pool keeps it for ever when `begin` fails,
+ * and gives back one that does not answer any more.
+ */
+const transactOn = async <T>(pool: pg.Pool, work: Work<T>): Promise<T> => {
+  const client = await pool.connect()
+  try {
+    const result = await drizzlePg(client).transaction((tx) => work(tx as unknown as Transaction))
+    client.release()
+    return result
+  } catch (error) {
+    client.release(isAway(error))
+    throw error
+  }
 }
 
 /** @param onIdleError told of connections that break while idle; the pool replaces them */
 export const openPostgres = (url: string, onIdleError: (error: Error) => void): Connection => {
   const pool = new pg.Pool({ ...POOL, connectionString: url })
   pool.on('error', onIdleError)
+  // One that breaks in use fails its statement, and that is how we learn of it; unheard, the event would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return {
     kind: 'postgres',
-    drizzle: drizzlePg(pool) as unknown as Drizzle,
+    transaction: (work) => transactOn(pool, work),
     value: async ({ name, text }, parameters) => {
       const { rows } = await pool.query<{ value: unknown }>({ name, text, values: parameters })
       return rows[0]?.value

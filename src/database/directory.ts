@@ -1,115 +1,16 @@
-// The data directory of embedded mode: its lock, the keys beside the data, and the database itself. PGlite takes no lock
-// and a second process would lose rows, so the lock is ours.
+// The data directory of embedded mode: the keys beside the data, and the database itself, open in one process at a time.
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeSync,
-} from 'node:fs'
-import { hostname } from 'node:os'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { makeSecret } from '../api-keys/secrets.ts'
+import { ConfigError } from '../config.ts'
 import { KEY_BYTES } from '../sealing.ts'
 import { type Connection, embeddedConnection } from './connection.ts'
+import { lockDirectory } from './directory-lock.ts'
 import { migrateEmbedded } from './migrations.ts'
 
-/** Another process uses the directory. */
-export class DirectoryInUse extends Error {}
-
-const HEARTBEAT_MS = 2_000
-const DEAD_AFTER_MS = 10_000 // five heartbeats missed
-
-interface Holder {
-  pid: number
-  host: string
-  nonce: string
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-const beatOf = (file: string): number | undefined => statSync(file, { throwIfNoEntry: false })?.mtimeMs
-
-const holderOf = (file: string): Partial<Holder> => {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) // our own format; anything else is an interrupted write
-  } catch {
-    return {}
-  }
-}
-
-/**
- * A lock file with a heartbeat. Its holder is gone when its process is (on this host), or else when the heart has
- * stopped, which is watched for: process ids alone would lie between containers, where everybody is number 1.
- */
-const isAbandoned = async (file: string): Promise<boolean> => {
-  const { pid, host } = holderOf(file)
-  if (pid !== undefined && host === hostname() && pid !== process.pid && !isAlive(pid)) return true
-  const first = beatOf(file)
-  for (;;) {
-    const beat = beatOf(file)
-    if (beat === undefined || Date.now() - beat > DEAD_AFTER_MS) return true
-    if (beat !== first) return false
-    await setTimeout(HEARTBEAT_MS / 4)
-  }
-}
-
-const create = (file: string, holder: Holder): boolean => {
-  try {
-    const descriptor = openSync(file, 'wx', 0o600)
-    writeSync(descriptor, JSON.stringify(holder))
-    closeSync(descriptor)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
-}
-
-/** Moves an abandoned lock aside; of two that try at once only one finds it there. */
-const clear = (file: string, nonce: string): void => {
-  const aside = `${file}.${nonce}`
-  try {
-    renameSync(file, aside)
-    rmSync(aside, { force: true })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-}
-
-const lock = async (directory: string): Promise<() => void> => {
-  const file = join(directory, 'lock')
-  const holder: Holder = { pid: process.pid, host: hostname(), nonce: randomBytes(8).toString('hex') }
-  if (!create(file, holder)) {
-    if (await isAbandoned(file)) clear(file, holder.nonce)
-    if (!create(file, holder)) {
-      throw new DirectoryInUse(
-        `${directory} is in use by another Tenantry process. Stop that one, or set TENANTRY_DATA_DIR to another directory.`,
-      )
-    }
-  }
-  const heart = setInterval(() => utimesSync(file, new Date(), new Date()), HEARTBEAT_MS)
-  heart.unref()
-  return () => {
-    clearInterval(heart)
-    rmSync(file, { force: true })
-  }
-}
+export { DirectoryInUse } from './directory-lock.ts'
 
 /** Reads a secret file of this directory, or makes it: mode 0600, never half-written. */
 const keepSecret = (directory: string, name: string, make: () => string): string => {
@@ -136,7 +37,7 @@ export interface EmbeddedDirectory {
 export const openDirectory = async (path: string): Promise<EmbeddedDirectory> => {
   const directory = resolve(path)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const unlock = await lock(directory)
+  const unlock = await lockDirectory(directory)
   try {
     const client = await PGlite.create({ dataDir: join(directory, 'database') })
     await migrateEmbedded(client)
@@ -149,6 +50,35 @@ export const openDirectory = async (path: string): Promise<EmbeddedDirectory> =>
         keepSecret(directory, 'encryption-key', () => randomBytes(KEY_BYTES).toString('base64')),
         'base64',
       ),
+    }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+export interface ExistingDirectory {
+  connection: Connection
+  /** Undefined where the environment gives the key, and no start without it ever made one. */
+  encryption_key: Buffer | undefined
+}
+
+/** Opens what a service has made, to look at it: makes nothing and migrates nothing. @throws DirectoryInUse, ConfigError */
+export const openExistingDirectory = async (path: string): Promise<ExistingDirectory> => {
+  const directory = resolve(path)
+  const dataDir = join(directory, 'database')
+  if (!existsSync(join(dataDir, 'PG_VERSION'))) {
+    throw new ConfigError([
+      `${directory} holds no database; set DATABASE_URL or TENANTRY_DATA_DIR, or \`tenantry serve\` first`,
+    ])
+  }
+  const unlock = await lockDirectory(directory)
+  try {
+    const connection = embeddedConnection(await PGlite.create({ dataDir }))
+    const file = join(directory, 'encryption-key')
+    return {
+      connection: { ...connection, close: () => connection.close().finally(unlock) },
+      encryption_key: existsSync(file) ? Buffer.from(readFileSync(file, 'utf8').trim(), 'base64') : undefined,
     }
   } catch (error) {
     unlock()

@@ -33,14 +33,17 @@ const AWAY = new Set([
     'ENETUNREACH',
     'ENOENT',
   ],
-  ...['57P01', '57P02', '57P03', '53300', '25006'], // shutting down, starting, too many connections, read-only standby
+  ...['25006', '25P03'], // a read-only standby; our transaction stood idle for too long
 ])
+// Whole classes of PostgreSQL's codes: the connection failed, no room or memory or connection left, shut down or starting.
+const AWAY_CLASS = /^(08|53|57P)/
+const AWAY_MESSAGE =
+  /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|not queryable|PGlite is clos/
 
 /** The database cannot be reached, or has dropped us. */
 export const isAway = (error: unknown): boolean => {
   const { code, message } = causeOf(error)
-  if (code !== undefined) return AWAY.has(code) || code.startsWith('08')
-  return /timeout exceeded when trying to connect|Connection terminated|not queryable|PGlite is clos/.test(message)
+  return code === undefined ? AWAY_MESSAGE.test(message) : AWAY.has(code) || AWAY_CLASS.test(code)
 }
 
 /** Waited too long for a lock or a statement: try again later. */

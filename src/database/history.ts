@@ -39,7 +39,7 @@ export interface HashedEvent {
   created_at: string
 }
 
-const GENESIS = Buffer.alloc(32)
+export const GENESIS = Buffer.alloc(32)
 
 const sha256 = (...parts: (Buffer | string)[]): Buffer => {
   const hash = createHash('sha256')

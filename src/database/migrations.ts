@@ -8,6 +8,7 @@ import { migrate as migratePg } from 'drizzle-orm/node-postgres/migrator'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator'
 import pg from 'pg'
+import { ConfigError } from '../config.ts'
 import type { Database } from './scope.ts'
 
 const FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url))
@@ -43,24 +44,33 @@ export interface ServiceRole {
   password: string | undefined
 }
 
+/** Where a database was, where it is now, and the migrations between: names of files in drizzle/. */
+export interface Migrated {
+  /** Null for a database that had none. */
+  from: string | null
+  to: string
+  applied: string[]
+}
+
 /**
  * Migrates as the owner, one process at a time, and lets the service's role switch to the roles it works as.
- * Answers the tags of the migrations that were applied now.
+ * @throws ConfigError when the role does not exist and there is no password to make it with
  */
-export const migratePostgres = async (url: string, role: ServiceRole | undefined): Promise<string[]> => {
+export const migratePostgres = async (url: string, role: ServiceRole | undefined): Promise<Migrated> => {
   const client = new pg.Client({ connectionString: url, application_name: 'tenantry migrate' })
   await client.connect()
   try {
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
     const database = drizzlePg(client)
+    if (role) await ensureServiceRole(client, role)
     const before = await countApplied(client)
     await migratePg(database, OPTIONS)
     await database.execute(LET_SERVICE_READ)
     await database.execute(LET_SERVICE_SELECT)
     if (role) await admitServiceRole(client, role)
-    return journal()
-      .slice(before)
-      .map(({ tag }) => tag)
+    const tags = journal().map(({ tag }) => tag)
+    const from = tags[Math.min(before, tags.length) - 1] ?? null // a newer version may have been here
+    return { from, to: tags.at(-1) ?? '', applied: tags.slice(before) }
   } finally {
     await client.end() // releases the lock
   }
@@ -78,7 +88,7 @@ const countApplied = async (client: pg.Client): Promise<number> => {
 }
 
 // What the login role may do without switching: only the functions that carry their own scope.
-const FUNCTIONS = [
+export const SERVICE_FUNCTIONS = [
   'read_facts(uuid, text, uuid)',
   'read_api_key_facts(uuid, uuid)',
   'find_api_key(bytea)',
@@ -86,17 +96,30 @@ const FUNCTIONS = [
   'read_revocations(text, uuid, timestamptz)',
 ]
 
-const admitServiceRole = async (client: pg.Client, { name, password }: ServiceRole): Promise<void> => {
-  const role = client.escapeIdentifier(name)
+/** Before anything is migrated: a role that cannot be made should stop the whole. */
+const ensureServiceRole = async (client: pg.Client, { name, password }: ServiceRole): Promise<void> => {
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [name])
-  if (rowCount === 0) {
-    if (password === undefined)
-      throw new Error(`role ${name} does not exist; give TENANTRY_SERVICE_PASSWORD to have it made`)
-    await client.query(`create role ${role} login noinherit password ${client.escapeLiteral(password)}`)
+  if (rowCount !== 0) return
+  if (password === undefined)
+    throw new ConfigError([`TENANTRY_SERVICE_PASSWORD is needed to make the role ${name}, which does not exist`])
+  await client.query(
+    `create role ${client.escapeIdentifier(name)} login noinherit password ${client.escapeLiteral(password)}`,
+  )
+}
+
+const admitServiceRole = async (client: pg.Client, { name }: ServiceRole): Promise<void> => {
+  const role = client.escapeIdentifier(name)
+  for (const granted of ['tenantry_tenant', 'tenantry_platform']) {
+    const { rows } = await client.query<{ has: boolean }>(`select pg_has_role($1, $2, 'member') as has`, [
+      name,
+      granted,
+    ])
+    // An owner to whom somebody else granted these roles may work with them, but not grant them on.
+    if (!rows[0]?.has) await client.query(`grant ${granted} to ${role}`)
   }
-  await client.query(`grant tenantry_tenant, tenantry_platform to ${role}`)
   await client.query(`grant usage on schema tenantry to ${role}`)
-  for (const signature of FUNCTIONS) await client.query(`grant execute on function tenantry.${signature} to ${role}`)
+  for (const signature of SERVICE_FUNCTIONS)
+    await client.query(`grant execute on function tenantry.${signature} to ${role}`)
 }
 
 /** What is wrong with the schema for this version of the service; undefined when nothing is. */

@@ -2,13 +2,11 @@
 // scope does not compile; a door inside a door is refused, because on PGlite it would hang for ever.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type SQL, sql } from 'drizzle-orm'
-import type { PgQueryResultHKT, PgTransaction } from 'drizzle-orm/pg-core'
 import { Problem } from '../errors.ts'
-import type { Connection, Statement } from './connection.ts'
+import type { Connection, Statement, Transaction } from './connection.ts'
 import { isAway, isRetryable, isTimeout } from './faults.ts'
 
 declare const scoped: unique symbol
-type Transaction = PgTransaction<PgQueryResultHKT>
 
 /** Sees one tenant, and what is shared. */
 export type TenantTx = Transaction & { readonly [scoped]: 'tenant' }
@@ -89,8 +87,7 @@ export class Database {
 
   async #transact<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
     let revoked = false
-    const result = await this.#connection.drizzle.transaction(async (drizzleTx) => {
-      const tx = drizzleTx as unknown as Transaction
+    const result = await this.#connection.transaction(async (tx) => {
       await tx.execute(enter)
       const result = await work(tx)
       revoked = revoking.has(tx)

@@ -1,6 +1,6 @@
 // PostgreSQL's snapshots as text (`xmin:xmax:running`), when they come back from a client that kept one as a cursor.
 
-const SNAPSHOT = /^(\d{1,19}):(\d{1,19}):((?:\d{1,19},?)*)$/
+const SNAPSHOT = /^(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)$/
 
 /** As PostgreSQL demands of a pg_snapshot: xmin <= each running transaction, in order, < xmax. */
 export const isSnapshot = (text: string): boolean => {
@@ -9,11 +9,7 @@ export const isSnapshot = (text: string): boolean => {
   const xids = running === '' ? [] : running.split(',')
   return xids.every((xid, index) => {
     const previous = xids[index - 1]
-    return (
-      xid !== '' &&
-      BigInt(xid) >= BigInt(xmin) &&
-      BigInt(xid) < BigInt(xmax) &&
-      (previous === undefined || BigInt(xid) > BigInt(previous))
-    )
+    const isInOrder = previous === undefined || BigInt(xid) > BigInt(previous)
+    return isInOrder && BigInt(xid) >= BigInt(xmin) && BigInt(xid) < BigInt(xmax)
   })
 }

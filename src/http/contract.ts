@@ -24,6 +24,8 @@ export interface Operation {
   tenant_named_in: ('params' | 'query' | 'body')[]
   public: boolean
   body_required: boolean
+  /** The request headers that it declares, in lower case. */
+  headers: string[]
   schema: Schema
   /** Content type of each documented status. */
   content_types: Record<string, string>
@@ -96,6 +98,7 @@ const operationOf = (
     ...accessOf(where, operation, security, document.components?.securitySchemes ?? {}),
     body_required: operation.requestBody?.required ?? false,
     tenant_named_in: partsNamingTenant(parameters, operation.requestBody),
+    headers: parameters.filter(({ in: place }) => place === 'header').map(({ name }) => name.toLowerCase()),
     schema: {
       ...requestSchemaOf(where, parameters, operation.requestBody, security.length === 0),
       response: responseSchemasOf(operation),
@@ -214,6 +217,8 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   preHandler: operation.public
     ? []
     : async (request) => {
+        requireStorable(request.params, 'path')
+        requireStorable(request.query, 'query')
         requireStorable(request.body)
         await guards.authorize(request, operation)
       },
@@ -226,14 +231,18 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   path: request.params,
   query: request.query,
   body: request.body,
-  if_match: request.headers['if-match'],
-  if_none_match: request.headers['if-none-match'],
-  last_event_id: request.headers['last-event-id'],
-  idempotency_key: request.headers['idempotency-key'],
+  if_match: declaredHeader('if-match', request, operation),
+  if_none_match: declaredHeader('if-none-match', request, operation),
+  last_event_id: declaredHeader('last-event-id', request, operation),
+  idempotency_key: declaredHeader('idempotency-key', request, operation),
   principal: request.principal,
   scope: request.scope,
   log: request.log,
 })
+
+/** A header that the operation does not declare was not validated, and means nothing to it. */
+const declaredHeader = (name: string, request: FastifyRequest, { headers }: Operation): unknown =>
+  headers.includes(name) ? request.headers[name] : undefined
 
 const send = (reply: FastifyReply, operation: Operation, answer: Awaited<ReturnType<AnyHandler>>): FastifyReply => {
   const type = operation.content_types[answer.status]
@@ -250,8 +259,10 @@ const otherMethods = (app: FastifyInstance, operations: Operation[], url: string
   return {
     method: app.supportedMethods.filter((method) => !allow.includes(method)),
     url,
-    handler: async () => {
+    // Before any body is parsed: what is wrong is the method, whatever came with it.
+    onRequest: async () => {
       throw new Problem('method.not_allowed', { headers: { Allow: allow.join(', ') } })
     },
+    handler: async () => undefined,
   }
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { CATALOGUE, type Code, Problem } from '../errors.ts'
 import type { Handlers } from './handlers.ts'
 
-const SCRIPT = new URL('../docs/reference.js', import.meta.url) // put there by the build
+const SCRIPT = new URL('../../dist/docs/reference.js', import.meta.url) // put there by the build
 const FIVE_MINUTES = { 'Cache-Control': 'public, max-age=300' } // short: an upgrade changes all of these
 
 const policy = (script: string): Record<string, string> => ({

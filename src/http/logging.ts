@@ -19,13 +19,23 @@ export const makeLog = (level: LogLevel, destination?: DestinationStream): Logge
 /** Fastify's two lines a request are replaced by one, below. */
 export const logController = new LogController({ requestIdLogLabel: 'request_id', disableRequestLogging: true })
 
+// Segments as our addresses have them, and ids. Anything else may be a secret or an e-mail address in the wrong place; the
+// shortest root key has 32 characters.
+const KNOWN_SEGMENT = /^(?:[a-z0-9_.-]{0,31}|[0-9a-f-]{36})$/
+
+const pathOf = (url: string): string =>
+  (url.split('?', 1)[0] ?? '')
+    .split('/')
+    .map((segment) => (KNOWN_SEGMENT.test(segment) ? segment : '…'))
+    .join('/')
+
 export const installAccessLog = (app: FastifyInstance): void => {
   app.addHook('onResponse', async (request, reply) => {
     const { operation } = request.routeOptions.config
     request.log.info(
       {
         method: request.method,
-        path: request.url.split('?', 1)[0],
+        path: pathOf(request.url),
         operation_id: operation?.operation_id,
         status: reply.statusCode,
         duration_ms: Math.round(reply.elapsedTime * 10) / 10,

@@ -1,4 +1,7 @@
 // The one place where a thrown error becomes an answer: application/problem+json, RFC 9457. Causes go to the log.
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CATALOGUE, Problem } from '../errors.ts'
 import { InvalidPart } from './schemas.ts'
@@ -28,26 +31,56 @@ const problemOf = (error: unknown): Problem => {
   return new Problem('internal', { cause: error })
 }
 
-export const installProblems = (app: FastifyInstance, issuer: string): void => {
-  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+const bodyOf = ({ code, status, detail, errors }: Problem, issuer: string, request_id: string) => ({
+  type: `${issuer}/errors/${code}`,
+  title: CATALOGUE[code].title,
+  ...{ status, code, detail, request_id, errors },
+})
+
+type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply
+
+const answerAs =
+  (issuer: string): ErrorHandler =>
+  (error, request, reply) => {
     const problem = problemOf(error)
     if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, problem.message)
     if (problem.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
-    const { code, status, detail, errors } = problem
     return reply
-      .code(status)
+      .code(problem.status)
       .headers(problem.headers)
       .type('application/problem+json')
-      .send({
-        type: `${issuer}/errors/${code}`,
-        title: CATALOGUE[code].title,
-        status,
-        code,
-        detail,
-        request_id: request.id,
-        errors,
-      })
+      .send(bodyOf(problem, issuer, request.id))
   }
+
+export const installProblems = (app: FastifyInstance, issuer: string): void => {
+  const answer = answerAs(issuer)
   app.setErrorHandler(answer)
   app.setNotFoundHandler((request, reply) => answer(new Problem('not_found'), request, reply))
 }
+
+/** What Fastify would answer by itself, before any route or hook: a URL, or bytes, that are no request. */
+export const problemsBeforeRouting = (issuer: string) => ({
+  frameworkErrors: ((error, request, reply) =>
+    answerAs(issuer)(error, request, reply.header('X-Request-ID', request.id))) satisfies ErrorHandler,
+
+  clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+      socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n')
+      return
+    }
+    const problem =
+      error.code === 'HPE_HEADER_OVERFLOW'
+        ? new Problem('headers.too_large')
+        : new Problem('request.invalid', { detail: 'This is not an HTTP request.' })
+    const id = randomUUID()
+    const body = JSON.stringify(bodyOf(problem, issuer, id))
+    socket.end(
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nX-Request-ID: ${id}\r\n` +
+        `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    )
+  },
+})

@@ -12,12 +12,14 @@ const refuse = (pointer: string, detail: string): never => {
 
 const step = (pointer: string, key: string): string => `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-/** Throws `request.invalid` at the first text that cannot be stored, or below 32 levels. */
+/** Throws `request.invalid` at the first text or number that cannot be stored, or below 32 levels. */
 export const requireStorable = (value: unknown, pointer = '', depth = 0): void => {
   if (typeof value === 'string') {
     if (UNSTORABLE.test(value)) refuse(pointer, 'Text must not hold U+0000 or half of a surrogate pair.')
     return
   }
+  // JSON can write 1e400, which no double can hold: it would come back as null.
+  if (typeof value === 'number' && !Number.isFinite(value)) refuse(pointer, 'The number is too large.')
   if (typeof value !== 'object' || value === null) return
   if (depth === DEEPEST) refuse(pointer, `JSON may be nested ${DEEPEST} levels deep at most.`)
   for (const [key, inner] of Object.entries(value)) {

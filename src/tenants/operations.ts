@@ -10,7 +10,7 @@ import { newId } from '../ids.ts'
 import { addMembership } from '../memberships/operations.ts'
 import { TENANT } from '../revocations/targets.ts'
 import { lockTenant, lockWritableTenant } from './locking.ts'
-import { claimSlug, insertTenant, releaseSlug, type TenantRow, updateTenant } from './queries.ts'
+import { claimSlug, insertTenant, listTenants, releaseSlug, type TenantRow, updateTenant } from './queries.ts'
 import { isReserved, slugCandidates } from './slugs.ts'
 import type { TenantStatus } from './status.ts'
 
@@ -127,4 +127,10 @@ export const moveTenant = async (
 
 const requireInGrace = ({ deletes_at }: TenantRow, now: Date): void => {
   if (deletes_at !== null && Date.parse(deletes_at) <= now.getTime()) throw new Problem('tenant.not_restorable')
+}
+
+/** The tenant that has this slug now, in whatever state it is. */
+export const findTenantBySlug = async (tx: PlatformTx, slug: string): Promise<TenantRow | undefined> => {
+  const [tenant] = await listTenants(tx, { slug, status: undefined, q: undefined, after: undefined, limit: 1 })
+  return tenant
 }

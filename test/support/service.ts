@@ -142,6 +142,22 @@ export class TestService {
     return { membership, caller: this.as(token), token }
   }
 
+  /** Every row of the database, or of one tenant, table by table: whether anything at all changed. */
+  async dump(tenant_id?: string): Promise<string> {
+    const tables = await this.test_database.superuser(
+      `select table_name as name, min(column_name) filter (where column_name in ('history_id', 'tenant_id')) as owner
+       from information_schema.columns where table_schema = 'tenantry' group by 1 order by 1`,
+    )
+    const selects = tables.map(
+      ({ name, owner }) =>
+        `select '${name}' as name, to_jsonb(x)::text as row from tenantry.${name} x ${
+          tenant_id === undefined ? '' : `where ${owner ?? "to_jsonb(x) ->> 'id'"}::text = '${tenant_id}'`
+        }`,
+    )
+    const rows = await this.test_database.superuser(`${selects.join(' union all ')} order by 1, 2`)
+    return rows.map(({ name, row }) => `${name} ${row}`).join('\n')
+  }
+
   /** The revision of a tenant's history: whether anything changed. */
   async revisionOf(tenant_id: string): Promise<number> {
     const [row] = await this.test_database.superuser(

@@ -1,0 +1,23 @@
+// What is written on a command line, judged and read.
+import { InvalidArgumentError } from 'commander'
+
+export const wholeNumber = (text: string): number => {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is a whole number from 1.')
+}
+
+/** An option that may be given several times. */
+export const several = (text: string, before: string[] = []): string[] => [...before, text]
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** A tenant is named by its id or its slug; what looks like an id is one. */
+export const isId = (text: string): boolean => UUID.test(text)
+
+type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
+}
+
+/** The fields that were given: the contract knows no `undefined`. */
+export const given = <T extends object>(fields: T): Given<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T> // what was left in

@@ -1,0 +1,95 @@
+// tenantry doctor
+import type { Command } from 'commander'
+import { type Config, ConfigError, readConfig, readDatabaseSettings } from '../config.ts'
+import type { Check } from '../database/doctor.ts'
+import { openToLook } from './database.ts'
+import { EXIT } from './failures.ts'
+import { print, printable } from './output.ts'
+import { ANSWER_WITHIN_MS, serviceUrl } from './service.ts'
+
+interface Options {
+  url?: string
+  json?: boolean
+}
+
+export const addDoctorCommand = (program: Command): void => {
+  program
+    .command('doctor')
+    .description('check the settings, the database and the keys, and say what to do about what is wrong')
+    .option('--url <url>', 'where the service is, if it uses the embedded database now (default: TENANTRY_URL)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nTakes the same settings as `tenantry serve`. Changes nothing. The exit status is 1 if anything fails.',
+    )
+    .action(doctor)
+}
+
+const doctor = async (options: Options): Promise<void> => {
+  const checks = await examine(options)
+  const ok = checks.every((check) => check.ok)
+  print(options, { ok, checks }, checks.map(lineOf))
+  if (!ok) process.exitCode = EXIT.failed
+}
+
+const lineOf = ({ name, ok, detail }: Check): string => `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${printable(detail)}`
+
+const examine = async (options: Options): Promise<Check[]> => {
+  const { config, checks } = examineSettings()
+  try {
+    return [...checks, ...(await examineOpened(config))]
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const { DirectoryInUse } = await import('../database/directory.ts')
+    if (error instanceof DirectoryInUse) return [...checks, ...(await examineRunning(options, config?.data_dir))]
+    return [...checks, ...failures('database', error.problems)]
+  }
+}
+
+const failures = (name: string, details: string[]): Check[] => details.map((detail) => ({ name, ok: false, detail }))
+
+const examineSettings = (): { config: Config | undefined; checks: Check[] } => {
+  try {
+    const config = readConfig(process.env)
+    const detail = `complete; tokens are issued by ${config.issuer}`
+    return { config, checks: [{ name: 'settings', ok: true, detail }] }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return { config: undefined, checks: failures('settings', error.problems) }
+  }
+}
+
+/** The database is looked at even if other settings are wrong: one run shows everything. */
+const examineOpened = async (config: Config | undefined): Promise<Check[]> => {
+  const { database, encryption_key } = await openToLook(config ?? readDatabaseSettings(process.env))
+  try {
+    const { examineDatabase } = await import('../database/doctor.ts')
+    const { examineSigningKey } = await import('../signing-keys/doctor.ts')
+    const checks = await examineDatabase(database)
+    if (checks.some(({ name, ok }) => !ok && name !== 'clock')) return checks
+    return [...checks, await examineSigningKey(database, config?.encryption_key ?? encryption_key)]
+  } finally {
+    await database.close()
+  }
+}
+
+/** Embedded and in use: nobody else may look, so the service is asked. */
+const examineRunning = async (options: Options, data_dir: string | undefined): Promise<Check[]> => {
+  const url = serviceUrl(options, process.env)
+  const name = 'database'
+  const where = `${data_dir ?? 'the embedded directory'} is in use by a running service; stop it to look inside`
+  try {
+    const response = await fetch(`${url}/readyz`, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
+    const detail = `${url}/readyz answers ${response.status}`
+    return [
+      { name, ok: true, detail: where },
+      { name: 'service', ok: response.ok, detail },
+    ]
+  } catch {
+    const detail = `nothing answers at ${url}; name the service's address with --url or TENANTRY_URL`
+    return [
+      { name, ok: true, detail: where },
+      { name: 'service', ok: false, detail },
+    ]
+  }
+}

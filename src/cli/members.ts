@@ -1,0 +1,75 @@
+// tenantry members add | list
+import type { components } from '@tenantry/client/contract'
+import { type Command, Option } from 'commander'
+import { given, several, wholeNumber } from './arguments.ts'
+import { fieldsOf, print, tableOf } from './output.ts'
+import { readAll, sayIfCut } from './pages.ts'
+import { onService, type ServiceOptions, withService } from './service.ts'
+import { tenantId } from './tenants.ts'
+
+type Membership = components['schemas']['Membership']
+type Status = components['schemas']['MembershipStatus']
+const STATUSES: Status[] = ['active', 'suspended', 'expired']
+
+interface Add extends ServiceOptions {
+  tenant?: string
+  role?: string[]
+  email?: string
+  displayName?: string
+  expiresAt?: string
+}
+
+interface List extends ServiceOptions {
+  tenant?: string
+  user?: string
+  role?: string
+  status?: Status
+  limit?: number
+}
+
+export const addMemberCommands = (program: Command): void => {
+  const members = program.command('members').description('add and list the members of tenants')
+  onService(members.command('add').description('make a user a member of a tenant'))
+    .argument('<user_id>', 'the user, as the identity provider names them')
+    .option('--tenant <tenant>', "its id or slug (a tenant's own key may leave it out)")
+    .option('--role <key>', 'a role; may be given several times (default: member)', several)
+    .option('--email <email>', "the member's e-mail address")
+    .option('--display-name <name>', "the member's name, for display")
+    .option('--expires-at <instant>', 'when the membership ends, e.g. 2027-01-31T18:00:00Z')
+    .action(add)
+  onService(members.command('list').description('list all members, oldest first'))
+    .option('--tenant <tenant>', 'only of this tenant: its id or slug')
+    .option('--user <user_id>', 'only of this user')
+    .option('--role <key>', 'only those who hold this role')
+    .addOption(new Option('--status <status>', 'only those with this status').choices(STATUSES))
+    .option('--limit <n>', 'stop after so many', wholeNumber)
+    .action(list)
+}
+
+const describe = ({ id, tenant_id, user_id, roles, status, email, expires_at }: Membership): string[] =>
+  fieldsOf({ id, tenant_id, user_id, roles, status, email, expires_at })
+
+const add = (user_id: string, { tenant, role, email, displayName, expiresAt, ...options }: Add): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const optional = { tenant_id, roles: role, email, display_name: displayName, expires_at: expiresAt }
+    const membership = await unwrap(tenantry.POST('/memberships', { body: { user_id, ...given(optional) } }))
+    print(options, membership, describe(membership))
+  })
+
+const list = ({ tenant, user, role, status, limit, ...options }: List): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const filter = given({ tenant_id, user_id: user, role, status })
+    const members = await readAll(limit, (page) =>
+      unwrap(tenantry.GET('/memberships', { params: { query: { ...filter, ...page } } })),
+    )
+    print(
+      options,
+      members,
+      tableOf(members.data, ['id', 'tenant_id', 'status', 'roles', 'user_id', 'email', 'expires_at']),
+    )
+    sayIfCut(members)
+  })

@@ -1,0 +1,29 @@
+// tenantry serve
+import type { Command } from 'commander'
+
+export const addServeCommand = (program: Command): void => {
+  program
+    .command('serve')
+    .description('run the service until SIGTERM or SIGINT')
+    .option('--seed', 'fill in two demo tenants with a member of every role', false)
+    .addHelpText(
+      'after',
+      `
+Settings:
+  HOST, PORT                  where to listen (127.0.0.1, 3000; port 0 takes a free one)
+  DATABASE_URL                PostgreSQL 15 or later; unset, the embedded database in TENANTRY_DATA_DIR (./.tenantry)
+  TENANTRY_ISSUER             the public base URL, which tokens carry as iss *
+  TENANTRY_ROOT_API_KEY       the first API key, at least 32 characters *
+  TENANTRY_ENCRYPTION_KEY     32 random bytes as base64; seals the signing keys *
+  TENANTRY_AUDIENCES          the only audiences tokens are issued for, separated by commas
+  LOG_LEVEL                   info
+* required with DATABASE_URL
+
+On a terminal it prints the quick start; elsewhere it logs JSON. The first signal stops it in order: /readyz answers 503,
+what is under way is finished. The second stops it at once.`,
+    )
+    .action(async (options: { seed: boolean }) => {
+      const { serve } = await import('../main.ts')
+      await serve(options)
+    })
+}

@@ -1,0 +1,90 @@
+// tenantry tenants create | list | suspend | reactivate
+import type { TenantryClient } from '@tenantry/client'
+import type { components } from '@tenantry/client/contract'
+import { type Command, Option } from 'commander'
+import { given, isId, wholeNumber } from './arguments.ts'
+import { CommandError } from './failures.ts'
+import { fieldsOf, print, tableOf } from './output.ts'
+import { readAll, sayIfCut } from './pages.ts'
+import { onService, type ServiceOptions, withService } from './service.ts'
+
+type Tenant = components['schemas']['Tenant']
+type Status = components['schemas']['TenantStatus']
+const STATUSES: Status[] = ['active', 'suspended', 'archived', 'deletion_scheduled', 'erased']
+
+interface Create extends ServiceOptions {
+  slug?: string
+  owner?: string
+  ownerEmail?: string
+}
+
+interface List extends ServiceOptions {
+  status?: Status
+  q?: string
+  limit?: number
+}
+
+type Move = '/tenants/{tenant_id}/suspend' | '/tenants/{tenant_id}/reactivate'
+
+const move =
+  (url: Move) =>
+  (named: string, { reason, ...options }: ServiceOptions & { reason?: string }): Promise<void> =>
+    withService(options, async (tenantry) => {
+      const { unwrap } = await import('@tenantry/client')
+      const path = { tenant_id: await tenantId(tenantry, named) }
+      const tenant = await unwrap(tenantry.POST(url, { params: { path }, body: given({ reason }) }))
+      print(options, tenant, describe(tenant))
+    })
+
+export const addTenantCommands = (program: Command): void => {
+  const tenants = program.command('tenants').description('create, list, suspend and reactivate tenants')
+  onService(tenants.command('create').description('create a tenant, and its first owner with it'))
+    .argument('<name>', 'the name, for display')
+    .option('--slug <slug>', 'its short name (default: made from the name)')
+    .option('--owner <user_id>', 'the user who owns it, as the identity provider names them')
+    .option('--owner-email <email>', "the owner's e-mail address")
+    .action(create)
+  onService(tenants.command('list').description('list all tenants, oldest first'))
+    .addOption(new Option('--status <status>', 'only tenants with this status').choices(STATUSES))
+    .option('--q <text>', 'only tenants with this in the name or slug')
+    .option('--limit <n>', 'stop after so many', wholeNumber)
+    .action(list)
+  onService(tenants.command('suspend').description('suspend a tenant: its checks deny, it gets no tokens'))
+    .argument('<tenant>', 'its id or slug')
+    .option('--reason <text>', 'why; kept beside the history')
+    .action(move('/tenants/{tenant_id}/suspend'))
+  onService(tenants.command('reactivate').description("end a tenant's suspension"))
+    .argument('<tenant>', 'its id or slug')
+    .option('--reason <text>', 'why; kept beside the history')
+    .action(move('/tenants/{tenant_id}/reactivate'))
+}
+
+const describe = ({ id, slug, name, status, created_at }: Tenant): string[] =>
+  fieldsOf({ id, slug, name, status, created_at })
+
+const create = (name: string, { slug, owner, ownerEmail, ...options }: Create): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const first = owner === undefined ? undefined : given({ user_id: owner, email: ownerEmail })
+    const tenant = await unwrap(tenantry.POST('/tenants', { body: given({ name, slug, owner: first }) }))
+    print(options, tenant, describe(tenant))
+  })
+
+const list = ({ status, q, limit, ...options }: List): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const tenants = await readAll(limit, (page) =>
+      unwrap(tenantry.GET('/tenants', { params: { query: { ...given({ status, q }), ...page } } })),
+    )
+    print(options, tenants, tableOf(tenants.data, ['id', 'slug', 'status', 'created_at', 'name']))
+    sayIfCut(tenants)
+  })
+
+/** The id of the tenant that a person named by id or slug. @throws CommandError, TenantryProblem */
+export const tenantId = async (tenantry: TenantryClient, named: string): Promise<string> => {
+  if (isId(named)) return named
+  const { unwrap } = await import('@tenantry/client')
+  const { data } = await unwrap(tenantry.GET('/tenants', { params: { query: { slug: named } } }))
+  if (data[0]) return data[0].id
+  throw new CommandError(`There is no tenant with the slug "${named}".`)
+}

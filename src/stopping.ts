@@ -1,0 +1,37 @@
+// How the process stops. The first signal: readiness fails, so load balancers send nothing new; what is under way is
+// finished, while new requests are still answered; then everything closes. The second signal: at once.
+import { constants } from 'node:os'
+import type { Logger } from 'pino'
+import type { Service } from './service.ts'
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+
+/** A steady stream of requests never falls quiet: after this no new ones are taken. */
+const QUIET_WITHIN_MS = 5_000
+/** And after this, what is still under way is given up. */
+const STOPPED_WITHIN_MS = 10_000
+
+/** The first signal to stop. It is listened for from the start: what is process 1 in a container dies of none by itself. */
+export const firstSignal = (): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    const first = (signal: NodeJS.Signals): void => {
+      for (const each of SIGNALS) process.off(each, first).on(each, stopAtOnce)
+      resolve(signal)
+    }
+    for (const each of SIGNALS) process.on(each, first)
+  })
+
+const stopAtOnce = (signal: NodeJS.Signals): void => process.exit(128 + constants.signals[signal])
+
+/** Ends the process. */
+export const drain = async (service: Service, log: Logger): Promise<never> => {
+  setTimeout(() => {
+    log.error('some requests did not end in time and were given up')
+    process.exit(1)
+  }, STOPPED_WITHIN_MS)
+  service.lifecycle.draining = true
+  service.app.streams.close() // they never end by themselves, and their readers find another replica
+  await service.app.traffic.quiet(QUIET_WITHIN_MS)
+  await service.close()
+  process.exit(0)
+}

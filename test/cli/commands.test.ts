@@ -1,0 +1,160 @@
+// The commands against a running service, as processes: one service for all tests.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { aDirectory, type End, run, serve } from './command.ts'
+
+const data_dir = aDirectory(t)
+const embedded = { TENANTRY_DATA_DIR: data_dir }
+const service = await serve(t, embedded, '--seed')
+const key = readFileSync(join(data_dir, 'root-api-key'), 'utf8').trim()
+const env = { TENANTRY_URL: service.url, TENANTRY_API_KEY: key }
+const tenantry = (...args: string[]): Promise<End> => run(args, env)
+const json = async (...args: string[]) => JSON.parse((await tenantry(...args, '--json')).out)
+
+t.test('without a terminal the service logs JSON, its demo tenants too', async (t) => {
+  const demo = service.logged.filter(({ msg }) => msg === 'demo tenant').map(({ tenant }) => tenant)
+  t.match(demo, [
+    { slug: 'acme', members: { owner: 'user_olga', viewer: 'user_vera' } },
+    { slug: 'globex', members: { admin: 'user_adam', member: 'user_mia' } },
+  ])
+})
+
+t.test('creates tenants, adds members by slug, and lists both', async (t) => {
+  const initech = await json('tenants', 'create', 'Initech', '--owner', 'user_bill', '--owner-email', 'bill@x.example')
+  t.match(initech, { name: 'Initech', slug: 'initech', status: 'active' })
+  const added = await tenantry(
+    'members',
+    'add',
+    'user_peter',
+    '--tenant',
+    'initech',
+    '--role',
+    'admin',
+    '--role',
+    'viewer',
+  )
+  t.match(added, { code: 0, out: /user_peter[\s\S]*admin,viewer/ })
+  t.match(await json('members', 'list', '--tenant', initech.id), {
+    data: [{ user_id: 'user_bill', email: 'bill@x.example' }, { user_id: 'user_peter' }],
+    next_cursor: null,
+  })
+  t.match(await tenantry('members', 'list', '--tenant', 'initech', '--role', 'owner'), {
+    code: 0,
+    out: /user_bill/,
+    err: '',
+  })
+  t.match(await tenantry('tenants', 'list', '--q', 'INITECH'), { code: 0, out: /^ID .*NAME\n.*Initech\n$/ })
+})
+
+t.test('a list is read to its end, and a limit says that there is more', async (t) => {
+  const { id } = await json('tenants', 'create', 'Big')
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const add = (i: number) =>
+    fetch(`${service.url}/memberships`, {
+      ...{ method: 'POST', headers },
+      body: JSON.stringify({ tenant_id: id, user_id: `user_${i}` }),
+    })
+  await Promise.all(Array.from({ length: 205 }, (_, i) => add(i)))
+  t.equal((await json('members', 'list', '--tenant', 'big')).data.length, 205)
+  const cut = await tenantry('members', 'list', '--tenant', 'big', '--limit', '202', '--json')
+  const { data, next_cursor } = JSON.parse(cut.out)
+  t.equal(data.length, 202)
+  t.type(next_cursor, 'string')
+  t.equal(cut.err, 'The first 202; there are more.\n')
+})
+
+t.test('suspends a tenant and reactivates it', async (t) => {
+  t.match(await json('tenants', 'suspend', 'globex', '--reason', 'Invoice overdue'), {
+    slug: 'globex',
+    status: 'suspended',
+  })
+  t.match(await json('tenants', 'reactivate', 'globex'), { status: 'active' })
+})
+
+t.test('makes an API key of a tenant, with which the tenant need not be named', async (t) => {
+  const { secret } = await json('keys', 'create', 'back end', '--permission', 'tenantry.*', '--tenant', 'initech')
+  const file = join(data_dir, 'tenant-key')
+  writeFileSync(file, `${secret}\n`)
+  const end = await run(['members', 'list', '--api-key-file', file, '--json'], { TENANTRY_URL: service.url })
+  t.equal(JSON.parse(end.out).data.length, 2)
+})
+
+t.test('on this machine the embedded root key is found, elsewhere it is not sent', async (t) => {
+  t.equal((await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: service.url })).code, 0)
+  const elsewhere = await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: 'http://tenantry.invalid' })
+  t.match(elsewhere, { code: 78, err: /TENANTRY_API_KEY is not set/ })
+})
+
+t.test('a problem is printed with its code, its detail and what it points at', async (t) => {
+  const words = await tenantry('tenants', 'create', 'Initech', '--slug', 'www')
+  t.match(words, { code: 1, out: '', err: /cannot be slugs.* \(tenant.slug_reserved\)\n {2}\/slug: "www" is reserved/ })
+  const machine = await tenantry('tenants', 'create', 'Initech', '--slug', 'www', '--json')
+  t.match(JSON.parse(machine.err), { code: 'tenant.slug_reserved', status: 422, errors: [{ pointer: '/slug' }] })
+  t.match(await tenantry('members', 'list', '--tenant', 'nobody'), { code: 1, err: /no tenant with the slug "nobody"/ })
+  const unknown = await run(['tenants', 'list'], { ...env, TENANTRY_API_KEY: 'wrong' })
+  t.match(unknown, { code: 1, err: /does not accept the key from TENANTRY_API_KEY/ })
+})
+
+t.test('what is wrongly used ends with 2, what is wrongly set with 78, silence with 1', async (t) => {
+  t.match(await tenantry('tenants', 'bogus'), { code: 2, err: /unknown command/ })
+  t.match(await tenantry('tenants', 'list', '--limit', '0'), { code: 2, err: /whole number/ })
+  t.match(await tenantry('tenants', 'list', '--url', 'nowhere'), { code: 2, err: /--url must be a URL/ })
+  t.match(await run(['tenants', 'list'], { ...env, TENANTRY_URL: 'nowhere' }), {
+    code: 78,
+    err: /TENANTRY_URL must be/,
+  })
+  const broken = await run(['tenants', 'list'], { ...env, TENANTRY_API_KEY: 'se cret' })
+  t.match(broken, { code: 78, err: /holds no API key/ })
+  t.notMatch(broken.err, /se cret/)
+  t.match(await run(['tenants', 'list'], { ...env, TENANTRY_URL: 'http://127.0.0.1:9' }), {
+    code: 1,
+    err: /Nothing answers/,
+  })
+})
+
+t.test('--help explains itself without loading a database', async (t) => {
+  const end = await run(['--help'], { NODE_DEBUG: 'esm,module' })
+  t.match(end, { code: 0, out: /TENANTRY_URL[\s\S]*Exit status/ })
+  for (const command of ['serve', 'migrate', 'doctor', 'verify-history', 'tenants', 'members', 'keys', 'tokens']) {
+    t.match(end.out, new RegExp(`^ {2}${command} `, 'm'))
+  }
+  t.match(end.err, /node_modules\/commander/, 'what is loaded is named on stderr')
+  t.notMatch(end.err, /pglite|drizzle|fastify/)
+})
+
+t.test('inspects a token: what it says, whether it is valid, and never its signature', async (t) => {
+  const { data } = await json('tenants', 'list', '--q', 'acme')
+  const response = await fetch(`${service.url}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ tenant_id: data[0].id, user_id: 'user_vera', audience: 'https://invoices.example' }),
+  })
+  const { access_token } = (await response.json()) as { access_token: string }
+  const [header, payload, signature = ''] = access_token.split('.')
+  const inspect = (token: string, ...args: string[]) =>
+    run(['tokens', 'inspect', ...args], { TENANTRY_URL: service.url }, token)
+
+  const valid = await inspect(access_token)
+  t.match(valid, { code: 0, out: /sub +user_vera[\s\S]*in [45] minutes[\s\S]*the token's own word[\s\S]*\nvalid: / })
+  t.notOk(valid.out.includes(signature))
+  t.match(await inspect(access_token, '-', '--audience', 'https://invoices.example'), {
+    code: 0,
+    out: /audience +https:\/\/invoices.example\n/,
+  })
+  t.match(await inspect(access_token, '--audience', 'https://other.example'), {
+    code: 1,
+    out: /not valid: .*\(audience\)/,
+  })
+  const forged = await inspect(`${header}.${payload}.${'A'.repeat(signature.length)}`, '--json')
+  t.equal(forged.code, 1)
+  t.match(JSON.parse(forged.out), {
+    valid: false,
+    reason: 'signature',
+    claims: { tenant_slug: 'acme' },
+    audience_given: false,
+  })
+  t.match(await inspect('tnt_secret'), { code: 1, out: /not valid: .*\(malformed\)/ })
+  t.match(await inspect(''), { code: 2, err: /There is no token/ })
+  t.match(await inspect(access_token, '--issuer', 'http://127.0.0.1:9'), { code: 1, out: '', err: /cannot be judged/ })
+})
