@@ -1,7 +1,7 @@
-// tenantry keys create
+// tenantry keys create | rotate
 import type { Command } from 'commander'
 import { given, several } from './arguments.ts'
-import { fieldsOf, print } from './output.ts'
+import { fieldsOf, print, tableOf } from './output.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
 import { tenantId } from './tenants.ts'
 
@@ -13,7 +13,7 @@ interface Create extends ServiceOptions {
 }
 
 export const addKeyCommands = (program: Command): void => {
-  const keys = program.command('keys').description('create API keys')
+  const keys = program.command('keys').description('create API keys, turn the signing keys')
   onService(keys.command('create').description('create an API key; its secret is shown now and never again'))
     .argument('<name>', 'what it is for')
     .requiredOption('--permission <pattern>', "what it may do, e.g. 'tenantry.*'; may be given several times", several)
@@ -21,7 +21,17 @@ export const addKeyCommands = (program: Command): void => {
     .option('--tenant <tenant>', 'a key of this tenant alone: its id or slug')
     .option('--expires-at <instant>', 'when it ends, e.g. 2027-01-31T18:00:00Z')
     .action(create)
+  onService(keys.command('rotate').description('publish a successor of the signing key, which signs in an hour'))
+    .option('--emergency', 'throw every signing key away now and revoke what they signed', false)
+    .action(rotate)
 }
+
+const rotate = ({ emergency, ...options }: ServiceOptions & { emergency: boolean }): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const keys = await unwrap(tenantry.POST('/signing-keys/rotate', { body: { emergency } }))
+    print(options, keys, tableOf(keys.data, ['kid', 'algorithm', 'status', 'activates_at']))
+  })
 
 const create = (name: string, { permission, exclude, tenant, expiresAt, ...options }: Create): Promise<void> =>
   withService(options, async (tenantry) => {
