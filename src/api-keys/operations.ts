@@ -18,7 +18,7 @@ import { hashOf, hintOf, makeSecret } from './secrets.ts'
 type ApiKeyCreate = components['schemas']['ApiKeyCreate']
 
 const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> => {
-  if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by.principal)).history
+  if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by)).history
   const history = await History.lock(tx, PLATFORM)
   if (!history) throw new Error('the platform has no history; the service makes it at start')
   return history

@@ -60,6 +60,7 @@ const ISSUER = 'http://tenantry.test'
 export class TestService {
   readonly issuer = ISSUER
   readonly root_api_key: string
+  readonly encryption_key: Buffer
   readonly service: Service
   readonly test_database: TestDatabase
   /** What was logged, line by line. */
@@ -67,8 +68,15 @@ export class TestService {
   readonly #time: { now: Date }
   #names = 0
 
-  constructor(service: Service, test_database: TestDatabase, time: { now: Date }, logged: Json[]) {
+  constructor(
+    service: Service,
+    test_database: TestDatabase,
+    encryption_key: Buffer,
+    time: { now: Date },
+    logged: Json[],
+  ) {
     this.service = service
+    this.encryption_key = encryption_key
     this.test_database = test_database
     this.root_api_key = service.root_api_key
     this.logged = logged
@@ -185,5 +193,5 @@ export const aService = async (t: Test, { audiences, now = new Date() }: Options
   }
   const service = await assembleService(opened, { issuer: ISSUER, audiences }, log, () => time.now)
   t.teardown(() => service.close())
-  return new TestService(service, test_database, time, logged)
+  return new TestService(service, test_database, opened.encryption_key, time, logged)
 }
