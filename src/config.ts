@@ -123,17 +123,17 @@ const parseDatabaseUrl = (text: string): Parsed<string> =>
 
 const parseIssuer = (text: string): Parsed<string> => {
   if (!URL.canParse(text)) return 'must be a URL like https://tenantry.example.com'
-  const { protocol, search, hash } = new URL(text)
-  if (!/^https?:$/.test(protocol)) return 'must begin with https:// (or http:// in development)'
-  if (search || hash) return 'must have neither a query nor a fragment (RFC 8414 §2)'
+  if (!/^https?:$/.test(new URL(text).protocol)) return 'must begin with https:// (or http:// in development)'
+  if (/[?#]/.test(text)) return 'must have neither a query nor a fragment (RFC 8414 §2)'
   if (text.endsWith('/')) return 'must not end with a slash: it is compared character by character'
   return { value: text }
 }
 
 const parseRootKey = (text: string): Parsed<string> =>
-  text.length >= SHORTEST_ROOT_KEY && !/\s/.test(text)
+  // A header carries nothing else in one and the same way everywhere.
+  text.length >= SHORTEST_ROOT_KEY && /^[\x21-\x7e]+$/.test(text)
     ? { value: text }
-    : `must have at least ${SHORTEST_ROOT_KEY} characters and no spaces`
+    : `must have at least ${SHORTEST_ROOT_KEY} characters, no spaces and only ASCII characters`
 
 const parseKey = (text: string): Parsed<Buffer> => {
   const value = Buffer.from(text, 'base64')

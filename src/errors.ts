@@ -63,7 +63,11 @@ export const CATALOGUE = {
     'The tenant is suspended or scheduled for deletion: its own credentials can only read the tenant itself until the platform reactivates it.',
   ),
   not_found: entry(404, 'Not found', 'There is nothing at this address.'),
-  'error.not_found': entry(404, 'No such error code', 'There is no page for this code. All codes are listed at /docs.'),
+  'error.not_found': entry(
+    404,
+    'No such error code',
+    'There is no page for this code. All codes are in the contract, at `Problem.code`.',
+  ),
   'tenant.not_found': entry(404, 'Tenant not found', 'There is no such tenant that this credential can see.'),
   'membership.not_found': entry(
     404,

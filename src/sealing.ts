@@ -50,9 +50,9 @@ export class Seal {
     if (sealed[0] !== VERSION || key === undefined) throw new SealError('sealed with another TENANTRY_ENCRYPTION_KEY')
     const nonce = sealed.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES)
     const tag = sealed.subarray(HEADER_BYTES + NONCE_BYTES, HEADER_BYTES + NONCE_BYTES + TAG_BYTES)
-    const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
-    decipher.setAAD(Buffer.from(context)).setAuthTag(tag)
     try {
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
+      decipher.setAAD(Buffer.from(context)).setAuthTag(tag)
       const body = sealed.subarray(HEADER_BYTES + NONCE_BYTES + TAG_BYTES)
       return Buffer.concat([decipher.update(body), decipher.final()])
     } catch (error) {

@@ -18,7 +18,7 @@ import { hashOf, hintOf, makeSecret } from './secrets.ts'
 type ApiKeyCreate = components['schemas']['ApiKeyCreate']
 
 const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> => {
-  if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by.principal)).history
+  if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by)).history
   return History.lockPlatform(tx)
 }
 

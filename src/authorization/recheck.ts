@@ -4,28 +4,31 @@ import { and, eq, sql } from 'drizzle-orm'
 import { apiKeys } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
-import type { MemberPrincipal, Principal } from '../http/principal.ts'
+import type { MemberPrincipal } from '../http/principal.ts'
+import type { By } from '../http/write.ts'
+import { statusOf } from '../memberships/rules.ts'
 import type { MemberFacts } from './facts.ts'
 
 /**
  * Platform credentials are not concerned: their rights are not decided in a tenant's history.
  * @throws Problem `principal.changed`
  */
-export const requireUnchanged = async (tx: Tx, principal: Principal): Promise<void> => {
+export const requireUnchanged = async (tx: Tx, { principal, now }: By): Promise<void> => {
   if (principal.tenant_id === null) return
   const unchanged =
     principal.kind === 'membership'
-      ? await holdsSameRoles(tx, principal)
+      ? await holdsSameRoles(tx, principal, now)
       : await isThere(tx, principal.tenant_id, principal.id)
   if (!unchanged) throw new Problem('principal.changed')
 }
 
-const holdsSameRoles = async (tx: Tx, { tenant_id, id, tenant_status, rights }: MemberPrincipal): Promise<boolean> => {
+const holdsSameRoles = async (tx: Tx, principal: MemberPrincipal, now: Date): Promise<boolean> => {
+  const { tenant_id, id, tenant_status, rights } = principal
   const [row] = await tx
     .select({ facts: sql<MemberFacts | null>`tenantry.read_facts(${tenant_id}, null, ${id})` })
     .from(sql`(values (1)) as one`)
   const member = row?.facts?.membership
-  if (member?.status !== 'active' || row?.facts?.tenant.status !== tenant_status) return false
+  if (!member || statusOf(member, now) !== 'active' || row.facts?.tenant.status !== tenant_status) return false
   return JSON.stringify(member.roles) === JSON.stringify(rights[0])
 }
 

@@ -48,7 +48,7 @@ export const createMembership = async (
   tenant_id: string,
   input: MembershipCreate,
 ): Promise<Changed> => {
-  const { history } = await lockWritableTenant(tx, tenant_id, by.principal)
+  const { history } = await lockWritableTenant(tx, tenant_id, by)
   return { membership: await addMembership(tx, by, history, input), history }
 }
 
@@ -149,7 +149,8 @@ export const moveMembership = async (
 
 export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<History> => {
   const { history, membership } = await lockMembership(tx, by, which)
-  requireWithinOwn(by.principal, membership.roles)
+  const isLeaving = by.principal.kind === 'membership' && by.principal.id === which.id
+  if (!isLeaving) requireWithinOwn(by.principal, membership.roles)
   await requireOwnerRemains(tx, membership, undefined)
   await deleteMembership(tx, which)
   const roles = membership.roles.map(({ key }) => key)
@@ -162,7 +163,7 @@ export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<Hi
 }
 
 const lockMembership = async (tx: Tx, by: By, { tenant_id, id, ifMatch }: Which): Promise<Changed> => {
-  const { history } = await lockWritableTenant(tx, tenant_id, by.principal)
+  const { history } = await lockWritableTenant(tx, tenant_id, by)
   const membership = await findMembership(tx, tenant_id, id)
   if (!membership) throw new Problem('membership.not_found')
   requireMatch(ifMatch, membership.revision)

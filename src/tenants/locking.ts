@@ -3,7 +3,7 @@ import { requireUnchanged } from '../authorization/recheck.ts'
 import { History } from '../database/history.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
-import type { Principal } from '../http/principal.ts'
+import type { By } from '../http/write.ts'
 import { findTenant, type TenantRow } from './queries.ts'
 import { isWritable } from './status.ts'
 
@@ -15,17 +15,17 @@ interface Locked {
 }
 
 /** Takes the tenant's lock. @throws Problem `tenant.not_found`, `principal.changed` */
-export const lockTenant = async (tx: Tx, id: string, principal: Principal): Promise<Locked> => {
+export const lockTenant = async (tx: Tx, id: string, by: By): Promise<Locked> => {
   const history = await History.lock(tx, id)
   const tenant = history && (await findTenant(tx, id))
   if (!tenant) throw new Problem('tenant.not_found')
-  await requireUnchanged(tx, principal)
+  await requireUnchanged(tx, by)
   return { history, tenant }
 }
 
 /** The same, for changes that a tenant on its way out refuses. @throws Problem `tenant.not_writable` too */
-export const lockWritableTenant = async (tx: Tx, id: string, principal: Principal): Promise<Locked> => {
-  const locked = await lockTenant(tx, id, principal)
+export const lockWritableTenant = async (tx: Tx, id: string, by: By): Promise<Locked> => {
+  const locked = await lockTenant(tx, id, by)
   if (!isWritable(locked.tenant.status)) throw new Problem('tenant.not_writable')
   return locked
 }

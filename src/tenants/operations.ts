@@ -65,7 +65,7 @@ export const changeTenant = async (
   input: TenantUpdate,
   ifMatch: string | undefined,
 ): Promise<Changed> => {
-  const { history, tenant } = await lockWritableTenant(tx, id, by.principal)
+  const { history, tenant } = await lockWritableTenant(tx, id, by)
   requireMatch(ifMatch, tenant.revision)
   if (input.slug !== undefined && input.slug !== tenant.slug) {
     await takeSlug(tx, input.slug, id, by.now)
@@ -109,7 +109,7 @@ export const moveTenant = async (
   { reason, ifMatch }: { reason?: string | undefined; ifMatch: string | undefined },
 ): Promise<Changed> => {
   const { type, to, from, otherwise }: Transition = TRANSITIONS[transition]
-  const { history, tenant } = await lockTenant(tx, id, by.principal)
+  const { history, tenant } = await lockTenant(tx, id, by)
   requireMatch(ifMatch, tenant.revision)
   if (tenant.status === to) return { tenant, history }
   if (!from.includes(tenant.status)) throw new Problem(otherwise)

@@ -65,6 +65,8 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       const now = clock()
       const [facts, member] = requireActiveMember(await readFactsOfUser(database, tenant_id, user_id), now)
       const claims = claimsOf(facts, member, { issuer, audience, client_id: principal.id, ttl_seconds, now })
+      // The membership ends within this very second, and the times of a token are whole seconds.
+      if (claims.exp <= claims.iat) throw new Problem('membership.expired')
       const { access_token: sign } = await keys.signersAt(facts.platform_revision)
       const token = { access_token: sign(claims), token_type: 'Bearer' as const, expires_in: claims.exp - claims.iat }
       return { status: 200, body: token, headers: { 'Cache-Control': 'no-store' } }

@@ -62,11 +62,11 @@ const ISSUER = 'http://tenantry.test'
 export class TestService {
   readonly issuer = ISSUER
   readonly root_api_key: string
+  readonly encryption_key: Buffer
   readonly service: Service
   readonly test_database: TestDatabase
   /** What was logged, line by line. */
   readonly logged: Json[]
-  readonly encryption_key: Buffer
   readonly time: { now: Date }
   #names = 0
 

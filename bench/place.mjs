@@ -1,0 +1,74 @@
+// What is measured: the built service on a PostgreSQL of its own, with tenants, members and keys in it.
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { migratePostgres } from '../dist/database/migrations.js'
+import { startPostgres } from '../test/support/postgres-server.mjs'
+import { startService } from './processes.mjs'
+
+const TENANTS = 20
+const MEMBERS = 10
+const ISSUER = 'http://tenantry.bench'
+const SERVICE = { name: 'tenantry_service', password: 'only-for-benchmarks-on-loopback' }
+
+const withLogin = (url, { name, password }) => Object.assign(new URL(url), { username: name, password }).href
+
+export const aPlace = async () => {
+  const server = await startPostgres()
+  await migratePostgres(server.url, SERVICE)
+  const database_url = withLogin(server.url, SERVICE)
+  const root = randomBytes(24).toString('base64url')
+  const service = await startService({
+    DATABASE_URL: database_url,
+    TENANTRY_ISSUER: ISSUER,
+    TENANTRY_ROOT_API_KEY: root,
+    TENANTRY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  })
+  const post = (url, body) => request(service.address, root, 'POST', url, body)
+  const tenants = []
+  for (let number = 0; number < TENANTS; number++) tenants.push(await aTenant(post, number))
+  const permissions = ['*', 'tenantry.*', 'tenantry.token:issue']
+  const { secret } = await post('/api-keys', { name: 'bench', permissions })
+  const { access_token } = await post('/tokens', { ...tenants[0].members[1], audience: ISSUER })
+  const jwks = await request(service.address, root, 'GET', '/.well-known/jwks.json')
+  await analyse(server.url)
+  return {
+    ...{ service, database_url, issuer: ISSUER, secret, tenants, access_token, jwks },
+    postgres_version: await versionOf(server.url),
+    async stop() {
+      await service.stop()
+      await server.stop()
+    },
+  }
+}
+
+const aTenant = async (post, number) => {
+  const { id } = await post('/tenants', { name: `Tenant ${number}`, owner: { user_id: `user_${number}_0` } })
+  const members = [{ tenant_id: id, user_id: `user_${number}_0` }]
+  while (members.length < MEMBERS) {
+    const member = { tenant_id: id, user_id: `user_${number}_${members.length}` }
+    await post('/memberships', member)
+    members.push(member)
+  }
+  return { id, members }
+}
+
+const request = async (address, credential, method, url, body) => {
+  const response = await fetch(address + url, {
+    method,
+    headers: { authorization: `Bearer ${credential}`, ...(body && { 'content-type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${await response.text()}`)
+  return response.json()
+}
+
+const onServer = async (url, sql) => {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const { rows } = await client.query(sql)
+  await client.end()
+  return rows
+}
+
+const analyse = (url) => onServer(url, 'analyze')
+const versionOf = async (url) => (await onServer(url, 'show server_version'))[0].server_version

@@ -1,0 +1,171 @@
+// Generated from openapi.yaml: who does not get through, at every operation there is.
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { v7 } from 'uuid'
+import { CATALOGUE } from '../../src/errors.ts'
+import { type Answer, aService, type Caller } from '../support/service.ts'
+import { assertDocumented, operations, type Request, requestOf, secured, send, type Values } from './contract.ts'
+
+const s = await aService(t)
+
+/** Everything that a tenant's API key can ever hold. */
+const FULL = ['*', 'tenantry.*', 'tenantry.token:issue', 'tenantry.role:assign_any']
+
+/** A tenant with something of every kind in it, and its mightiest credentials. */
+const aFullTenant = async (): Promise<{ values: Values; owner: Caller; key: Caller }> => {
+  const tenant = await s.aTenant()
+  const { membership, caller } = await s.aMember(tenant.id, 'owner')
+  const victim = await s.aMembership(tenant.id, { email: `${tenant.slug}@example.com` })
+  const key = await s.anApiKey({ tenant_id: tenant.id, permissions: FULL })
+  const role_id = v7()
+  await s.test_database.superuser(
+    `insert into tenantry.roles (history_id, id, key, name, description, permissions, excludes, built_in, revision, created_at, updated_at)
+     values ($1, $2, 'auditor', 'Auditor', '', '{*:read}', '{}', false, 1, now(), now())`,
+    [tenant.id, role_id],
+  )
+  const values = {
+    tenant_id: tenant.id,
+    membership_id: victim.id,
+    role_id,
+    api_key_id: key.id,
+    user_id: membership.user_id,
+  }
+  return { values, owner: caller, key: s.as(key.secret) }
+}
+
+const isProblem = (answer: Answer, status: number, ...codes: string[]): boolean =>
+  answer.status === status && codes.includes(answer.body.code) && Object.hasOwn(CATALOGUE, answer.body.code)
+
+t.test('without a valid credential every secured operation answers 401, however broken the request is', async (t) => {
+  const values = (await aFullTenant()).values
+  const credentials: [string, Record<string, string>][] = [
+    ['no credential', {}],
+    ['a credential that is nothing', { authorization: 'Bearer nothing' }],
+    ['a token that is none', { authorization: 'Bearer eyJhbGciOiJub25lIn0.e30.' }],
+    ['a mistyped API key', { authorization: `Bearer tnt_${'a'.repeat(49)}` }],
+    ['another scheme', { authorization: `Basic ${Buffer.from(`root:${s.root_api_key}`).toString('base64')}` }],
+    ['the scheme alone', { authorization: 'Bearer' }],
+  ]
+  const json = { 'content-type': 'application/json' }
+  const broken = (request: Request): [string, Request, Record<string, string>][] => [
+    ['malformed JSON', { ...request, body: '{"' }, json],
+    ['no JSON', { ...request, body: 'hello' }, { 'content-type': 'text/plain' }],
+    ['a body above the limit', { ...request, body: JSON.stringify('x'.repeat(70_000)) }, json],
+    [
+      'an unknown query parameter',
+      { ...request, url: `${request.url}${request.url.includes('?') ? '&' : '?'}a=b` },
+      {},
+    ],
+    ['no id', requestOfNothing(request), {}],
+  ]
+  const before = await s.dump()
+  for (const operation of secured) {
+    const request = requestOf(operation, values)
+    const tries = [
+      ...credentials.map(([name, headers]) => [name, request, headers] as const),
+      ...broken(request).map(([name, worse, headers]) => [name, worse, headers] as const),
+    ]
+    for (const [name, tried, headers] of tries) {
+      const answer = await send(s.stranger, tried, headers)
+      const ok = isProblem(answer, 401, 'credential.missing', 'credential.invalid', 'token.invalid')
+      if (!ok || !answer.headers['www-authenticate']) t.fail(`${operation.operation_id}, ${name}: ${answer.text}`)
+    }
+  }
+  t.equal(await s.dump(), before)
+})
+
+const requestOfNothing = (request: Request): Request => ({
+  ...request,
+  url: request.url.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'none'),
+})
+
+t.test('every way to a secured operation but GET is closed to strangers too', async (t) => {
+  const values = (await aFullTenant()).values
+  for (const operation of secured.filter(({ method }) => method === 'GET')) {
+    const { url } = requestOf(operation, values)
+    t.equal((await s.stranger.call('HEAD', url)).status, 401, url)
+  }
+})
+
+t.test('another tenant is not there: no credential of a tenant reads, changes or names anything of it', async (t) => {
+  const victim = await aFullTenant()
+  const intruder = await aFullTenant()
+  const before = await s.dump(victim.values.tenant_id)
+  const revision = await s.revisionOf(victim.values.tenant_id as string)
+  for (const operation of operations.filter(({ scope }) => scope === 'tenant')) {
+    for (const credential of ['owner', 'key'] as const) {
+      const request = requestOf(operation, victim.values)
+      const namesVictim = Object.values(victim.values).some((value) => JSON.stringify(request).includes(value))
+      if (!namesVictim) t.fail(`${operation.operation_id} names nothing of a tenant: teach this suite how it does`)
+      const answer = await send(intruder[credential], request)
+      const where = `${operation.operation_id} with another tenant's ${credential}`
+      if (operation.operation_id === 'evaluateAccess') {
+        t.match(
+          answer,
+          { status: 200, body: { decision: false, context: { reason: { code: 'tenant_mismatch' } } } },
+          where,
+        )
+      } else {
+        t.equal(answer.status, 404, `${where}: ${answer.text}`)
+        t.notMatch(answer.text, new RegExp(`${victim.values.tenant_id}|${victim.values.membership_id}`), where)
+        t.equal(answer.headers['tenantry-revision'], undefined)
+      }
+      assertDocumented(operation, answer)
+    }
+  }
+  t.equal(await s.revisionOf(victim.values.tenant_id as string), revision)
+  t.equal(await s.dump(victim.values.tenant_id), before)
+})
+
+t.test("what is another tenant's and what is nowhere are answered alike", async (t) => {
+  const victim = await aFullTenant()
+  const intruder = await aFullTenant()
+  const nowhere = Object.fromEntries(Object.keys(victim.values).map((name) => [name, randomUUID()]))
+  for (const operation of operations.filter(({ scope }) => scope === 'tenant')) {
+    for (const credential of ['owner', 'key'] as const) {
+      const there = await send(intruder[credential], requestOf(operation, victim.values))
+      const missing = await send(intruder[credential], requestOf(operation, nowhere))
+      t.equal(missing.status, there.status, `${operation.operation_id} with a ${credential}`)
+      t.same({ ...missing.body, request_id: '' }, { ...there.body, request_id: '' })
+    }
+  }
+})
+
+t.test('a pair of ids of which only one is the own tenant’s leads nowhere', async (t) => {
+  const victim = await aFullTenant()
+  const intruder = await aFullTenant()
+  const before = await s.dump(victim.values.tenant_id)
+  const mixed = { ...victim.values, tenant_id: intruder.values.tenant_id as string }
+  for (const operation of operations.filter(({ scope, url }) => scope === 'tenant' && /:(?!tenant_id)/.test(url))) {
+    const answer = await send(intruder.owner, requestOf(operation, mixed))
+    t.equal(answer.status, 404, operation.operation_id)
+  }
+  t.equal(await s.dump(victim.values.tenant_id), before)
+})
+
+t.test('no credential of a tenant passes an operation of the platform, not even for its own tenant', async (t) => {
+  const own = await aFullTenant()
+  const other = await aFullTenant()
+  const before = await s.dump()
+  for (const operation of operations.filter(({ scope }) => scope === 'platform')) {
+    for (const { values } of [own, other]) {
+      for (const credential of ['owner', 'key'] as const) {
+        const answer = await send(own[credential], requestOf(operation, values))
+        t.ok(
+          isProblem(answer, 403, 'scope.platform_only'),
+          `${operation.operation_id} with a ${credential}: ${answer.text}`,
+        )
+        assertDocumented(operation, answer)
+      }
+    }
+  }
+  t.equal(await s.dump(), before)
+})
+
+t.test('every scope that an operation may have is tried above', async (t) => {
+  t.same(
+    operations.filter(({ scope }) => !['public', 'tenant', 'platform'].includes(scope)),
+    [],
+    'teach this suite the scope',
+  )
+})

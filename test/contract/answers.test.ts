@@ -1,0 +1,281 @@
+// Every status that the contract documents has a case, made from the contract or listed below; an answer that the
+// contract does not document fails, and so does a documented status that nobody can provoke. Then the contract as a
+// document: its examples, its copy over HTTP, the reference for people, and a page for every problem.
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { v7 } from 'uuid'
+import { CATALOGUE } from '../../src/errors.ts'
+import type { Operation } from '../../src/http/contract.ts'
+import { dereference } from '../../src/http/schemas.ts'
+import { type Answer, aService, type Caller } from '../support/service.ts'
+import {
+  assertDocumented,
+  contract,
+  faultsOf,
+  operations,
+  requestOf,
+  responsesOf,
+  send,
+  type Values,
+} from './contract.ts'
+
+const s = await aService(t, { audiences: ['https://invoices.example'] })
+const powerless = s.as((await s.anApiKey({ permissions: ['nothing:nothing'] })).secret)
+const root_key_id = (await s.root.get('/api-keys')).body.data[0].id
+
+/** A tenant with an owner, a member, a key and a role of its own: nothing that a case changes is used by another. */
+const aPlace = async (): Promise<Values> => {
+  const tenant = await s.aTenant({ owner: { user_id: 'user_olga' } })
+  const owner = (await s.root.get(`/memberships?tenant_id=${tenant.id}`)).body.data[0]
+  const member = await s.aMembership(tenant.id, { user_id: 'user_mia' })
+  const key = await s.anApiKey({ tenant_id: tenant.id })
+  const role_id = v7()
+  await s.test_database.superuser(
+    `insert into tenantry.roles (history_id, id, key, name, description, permissions, excludes, built_in, revision, created_at, updated_at)
+     values ($1, $2, 'auditor', 'Auditor', '', '{*:read}', '{}', false, 1, now(), now())`,
+    [tenant.id, role_id],
+  )
+  return {
+    tenant_id: tenant.id,
+    membership_id: member.id,
+    owner_id: owner.id,
+    role_id,
+    api_key_id: key.id,
+    code: 'internal',
+  }
+}
+
+type Case = (place: Values) => Promise<Answer>
+
+const scheduleDeletion = ({ tenant_id }: Values): Promise<Answer> => s.root.delete(`/tenants/${tenant_id}`)
+const onItsWayOut =
+  (act: Case): Case =>
+  async (place) => {
+    await scheduleDeletion(place)
+    return act(place)
+  }
+
+/** What no generic case provokes: `<operation> <status>`. */
+const CASES: Record<string, Case> = {
+  'createTenant 409': async ({ tenant_id }) => {
+    const { slug } = (await s.root.get(`/tenants/${tenant_id}`)).body
+    return s.root.post('/tenants', { name: 'Again', slug })
+  },
+  'createTenant 422': () => s.root.post('/tenants', { name: 'Web', slug: 'www' }),
+  'updateTenant 409': onItsWayOut(({ tenant_id }) => s.root.patch(`/tenants/${tenant_id}`, { name: 'Late' })),
+  'updateTenant 422': ({ tenant_id }) => s.root.patch(`/tenants/${tenant_id}`, { slug: 'admin' }),
+  'deleteTenant 409': async ({ tenant_id }) => {
+    await s.test_database.superuser(`update tenantry.tenants set status = 'archived' where id = $1`, [tenant_id])
+    return s.root.delete(`/tenants/${tenant_id}`)
+  },
+  'suspendTenant 409': onItsWayOut(({ tenant_id }) => s.root.post(`/tenants/${tenant_id}/suspend`)),
+  'reactivateTenant 409': onItsWayOut(({ tenant_id }) => s.root.post(`/tenants/${tenant_id}/reactivate`)),
+  'restoreTenant 200': onItsWayOut(({ tenant_id }) => s.root.post(`/tenants/${tenant_id}/restore`)),
+  'restoreTenant 409': async ({ tenant_id }) => {
+    await s.root.post(`/tenants/${tenant_id}/suspend`)
+    return s.root.post(`/tenants/${tenant_id}/restore`)
+  },
+  'createMembership 409': ({ tenant_id }) => s.root.post('/memberships', { tenant_id, user_id: 'user_mia' }),
+  'createMembership 422': ({ tenant_id }) => s.root.post('/memberships', { tenant_id, user_id: 'u', roles: ['king'] }),
+  'updateMembership 409': ({ owner_id }) => s.root.patch(`/memberships/${owner_id}`, { roles: ['admin'] }),
+  'updateMembership 422': ({ membership_id }) => s.root.patch(`/memberships/${membership_id}`, { roles: ['king'] }),
+  'deleteMembership 409': ({ owner_id }) => s.root.delete(`/memberships/${owner_id}`),
+  'suspendMembership 409': ({ owner_id }) => s.root.post(`/memberships/${owner_id}/suspend`),
+  'reactivateMembership 409': onItsWayOut(({ membership_id }) =>
+    s.root.post(`/memberships/${membership_id}/reactivate`),
+  ),
+  'createApiKey 409': onItsWayOut(({ tenant_id }) =>
+    s.root.post('/api-keys', { tenant_id, name: 'late', permissions: ['invoice:read'] }),
+  ),
+  'createApiKey 422': () => s.root.post('/api-keys', { name: 'odd', permissions: ['invoice'] }),
+  'deleteApiKey 409': () => s.root.delete(`/api-keys/${root_key_id}`),
+  'issueToken 200': ({ tenant_id }) => s.root.post('/tokens', { tenant_id, user_id: 'user_mia' }),
+  'issueToken 409': async ({ tenant_id, membership_id }) => {
+    await s.root.post(`/memberships/${membership_id}/suspend`)
+    return s.root.post('/tokens', { tenant_id, user_id: 'user_mia' })
+  },
+  'issueToken 422': ({ tenant_id }) =>
+    s.root.post('/tokens', { tenant_id, user_id: 'user_mia', audience: 'https://elsewhere.example' }),
+  'getReadiness 503': async () => {
+    s.service.lifecycle.draining = true
+    const answer = await s.root.get('/readyz')
+    s.service.lifecycle.draining = false
+    return answer
+  },
+  'getErrorPage 404': () => s.stranger.get('/errors/no.such.code'),
+}
+
+const nowhere = (place: Values): Values =>
+  Object.fromEntries(Object.keys(place).map((name) => [name, name === 'code' ? 'none' : randomUUID()]))
+
+const withCaller =
+  (operation: Operation, caller: Caller, headers?: Record<string, string>): Case =>
+  (place) =>
+    send(caller, requestOf(operation, place), headers)
+
+/** What the contract itself tells how to provoke. */
+const GENERIC: Record<string, (operation: Operation) => Case | undefined> = {
+  200: (operation) => withCaller(operation, s.root),
+  201: (operation) => withCaller(operation, s.root),
+  202: (operation) => withCaller(operation, s.root),
+  204: (operation) => withCaller(operation, s.root),
+  400: (operation) => (place) => {
+    const request = requestOf(operation, place)
+    return send(s.root, {
+      ...request,
+      url: `${request.url}${request.url.includes('?') ? '&' : '?'}no_such_parameter=1`,
+    })
+  },
+  401: (operation) => withCaller(operation, s.stranger),
+  403: (operation) => withCaller(operation, powerless),
+  404: (operation) => (place) => send(s.root, requestOf(operation, nowhere(place))),
+  412: (operation) =>
+    operation.headers.includes('if-match') ? withCaller(operation, s.root, { 'if-match': '"0"' }) : undefined,
+}
+
+/** For what changes nothing. */
+const shared = await aPlace()
+const placeFor = ({ operation_id, method }: Operation, status: string): Values | Promise<Values> => {
+  const changes = CASES[`${operation_id} ${status}`] !== undefined || (status.startsWith('2') && method !== 'GET')
+  return changes ? aPlace() : shared
+}
+
+for (const operation of operations) {
+  const statuses = Object.keys(responsesOf(operation))
+  t.test(`${operation.operation_id} answers ${statuses.join(', ')} as documented`, async (t) => {
+    for (const status of statuses) {
+      const provoke = CASES[`${operation.operation_id} ${status}`] ?? GENERIC[status]?.(operation)
+      if (provoke === undefined) {
+        t.fail(`${operation.operation_id} ${status}: add a case to this suite`)
+        continue
+      }
+      const answer = await provoke(operation.public ? shared : await placeFor(operation, status))
+      t.equal(String(answer.status), status, `${status}: ${answer.text.slice(0, 300)}`)
+      t.doesNotThrow(() => assertDocumented(operation, answer))
+    }
+  })
+}
+
+t.test('no case is left over from an operation or a status that is gone', async (t) => {
+  const documented = operations.flatMap((each) =>
+    Object.keys(responsesOf(each)).map((status) => `${each.operation_id} ${status}`),
+  )
+  t.same(
+    Object.keys(CASES).filter((name) => !documented.includes(name)),
+    [],
+  )
+})
+
+t.test('what is missing is named by the code', async (t) => {
+  for (const [url, code] of [
+    [`/tenants/${randomUUID()}`, 'tenant.not_found'],
+    [`/memberships/${randomUUID()}`, 'membership.not_found'],
+    [`/roles/${randomUUID()}`, 'role.not_found'],
+    [`/api-keys/${randomUUID()}`, 'api_key.not_found'],
+    [`/memberships?tenant_id=${randomUUID()}`, 'tenant.not_found'],
+    ['/errors/nothing', 'error.not_found'],
+    ['/nothing', 'not_found'],
+  ] as const) {
+    t.match(await s.root.get(url), { status: 404, body: { code } }, url)
+  }
+})
+
+// The contract as a document
+
+type Json = { [key: string]: unknown }
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Every schema that carries examples, wherever it stands. */
+const withExamples = (value: unknown, at: string): { at: string; schema: Json; examples: unknown[] }[] => {
+  if (Array.isArray(value)) return value.flatMap((each, index) => withExamples(each, `${at}/${index}`))
+  if (!isObject(value)) return []
+  const own = Array.isArray(value.examples) ? [{ at, schema: value, examples: value.examples }] : []
+  const inner = Object.entries(value).filter(([key]) => key !== 'examples')
+  return [...own, ...inner.flatMap(([key, each]) => withExamples(each, `${at}/${key}`))]
+}
+
+t.test('every example of the contract is an example of its schema', async (t) => {
+  const found = withExamples(contract, '#')
+  t.ok(found.length > 20, `${found.length} examples`)
+  for (const { at, schema, examples } of found) {
+    const whole = dereference(contract, schema) as Json
+    for (const example of examples) t.equal(faultsOf(whole, example), '', at)
+  }
+})
+
+t.test('every schema of a request is closed, but where a standard wants it open', async (t) => {
+  const open = operations
+    .map(({ operation_id, schema }) => [operation_id, (schema as { body?: Json }).body] as const)
+    .filter(([, body]) => body !== undefined && body.additionalProperties !== false)
+    .map(([operation_id]) => operation_id)
+  t.same(open, ['evaluateAccess'], 'AuthZEN ignores what it does not know')
+})
+
+t.test('the contract is served as it is in the file', async (t) => {
+  const answer = await s.stranger.get('/openapi.json')
+  t.equal(answer.status, 200)
+  t.same(answer.body, contract)
+})
+
+t.test('the reference is served from here, and may load nothing from elsewhere', async (t) => {
+  const page = await s.stranger.get('/docs')
+  t.match(page.headers['content-type'], /^text\/html/)
+  t.notMatch(page.text, /(?:https?:)?\/\/[a-z]/i, 'no address of another host')
+  t.match(page.text, 'data-url="openapi.json"')
+  t.match(page.text, '<script src="docs/reference.js">')
+  const script = await s.stranger.get('/docs/reference.js')
+  t.equal(script.status, 200, 'npm run build puts it there')
+  t.match(script.headers['content-type'], /^text\/javascript/)
+  t.ok(script.text.length > 100_000)
+  for (const { headers } of [page, await s.stranger.get('/errors/internal')]) {
+    const policy = String(headers['content-security-policy'])
+    const sources = policy.split(';').flatMap((directive) => directive.trim().split(' ').slice(1))
+    t.same(
+      sources.filter((source) => !["'self'", "'none'", "'unsafe-inline'", 'data:', 'blob:'].includes(source)),
+      [],
+      policy,
+    )
+    t.match(policy, "default-src 'none'")
+    t.match(policy, "frame-ancestors 'none'")
+    t.equal(headers['x-content-type-options'], 'nosniff')
+  }
+})
+
+t.test('the contract lists exactly the codes there are', async (t) => {
+  const { components } = contract as {
+    components: { schemas: { Problem: { properties: { code: { enum: string[] } } } } }
+  }
+  t.same(components.schemas.Problem.properties.code.enum, Object.keys(CATALOGUE))
+})
+
+t.test('every problem has a page at its address, which says the status and what to do', async (t) => {
+  for (const [code, { status, title, advice }] of Object.entries(CATALOGUE)) {
+    const page = await s.stranger.get(`/errors/${code}`)
+    t.equal(page.status, 200, code)
+    t.match(page.headers['content-type'], /^text\/html/)
+    const text = page.text
+      .replaceAll(/<\/?code>/g, '`')
+      .replaceAll('&lt;', '<')
+      .replaceAll('&amp;', '&')
+    t.ok(text.includes(title) && text.includes(advice) && text.includes(`HTTP status ${status}`), code)
+    t.notMatch(page.text, /<script|(?:https?:)?\/\/[a-z]/i)
+  }
+})
+
+t.test('what is no code of a problem has no page, whatever it is', async (t) => {
+  for (const code of ['nothing', '__proto__', 'constructor', 'toString', '%3Cscript%3E', '%00', '..%2Fdocs']) {
+    t.match(await s.stranger.get(`/errors/${code}`), { status: 404, body: { code: 'error.not_found' } }, code)
+  }
+})
+
+t.test('the type of a problem is the address of its page', async (t) => {
+  const { body } = await s.stranger.get('/tenants')
+  t.equal(body.type, `${s.issuer}/errors/credential.missing`)
+  t.equal((await s.stranger.get(new URL(body.type).pathname)).status, 200)
+})
+
+t.test('public pages take query parameters of strangers, and nothing else changes', async (t) => {
+  for (const url of ['/livez', '/readyz', '/.well-known/jwks.json', '/openapi.json', '/docs']) {
+    t.equal((await s.stranger.get(`${url}?utm_source=x`)).status, 200, url)
+  }
+})

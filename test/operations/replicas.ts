@@ -1,0 +1,44 @@
+// More than one service on one database, each with connections of its own: what a deployment with replicas is.
+import { randomBytes } from 'node:crypto'
+import type { Test } from 'tap'
+import { openPostgres } from '../../src/database/connection.ts'
+import { Database } from '../../src/database/scope.ts'
+import { makeLog } from '../../src/http/logging.ts'
+import { assembleService, type Service } from '../../src/service.ts'
+import { Caller } from '../support/service.ts'
+
+export const ISSUER = 'http://tenantry.test'
+
+export interface Secrets {
+  root_api_key: string
+  encryption_key: Buffer
+}
+
+export const someSecrets = (): Secrets => ({
+  root_api_key: `root-${randomBytes(24).toString('base64url')}`,
+  encryption_key: randomBytes(32),
+})
+
+export interface Replica {
+  service: Service
+  root: Caller
+  as(credential: string): Caller
+  stop(): Promise<void>
+}
+
+/** A service with a pool of its own on this database; stopped when the test ends, if not before. */
+export const aReplica = async (t: Test, url: string | undefined, secrets: Secrets): Promise<Replica> => {
+  if (url === undefined) throw new Error('replicas need a server')
+  const log = makeLog('silent')
+  const database = new Database(openPostgres(url, () => {}))
+  const opened = { database, ...secrets, root_api_key_file: undefined }
+  const service = await assembleService(opened, { issuer: ISSUER, audiences: undefined }, log, () => new Date())
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= service.close()
+    return stopped
+  }
+  t.teardown(stop)
+  const as = (credential: string) => new Caller(service, credential)
+  return { service, root: as(secrets.root_api_key), as, stop }
+}
