@@ -5,6 +5,7 @@ import { ConfigError, readConfig } from '../src/config.ts'
 type Environment = Parameters<typeof readConfig>[0]
 
 const KEY = Buffer.alloc(32, 7).toString('base64')
+const PREVIOUS_KEY = Buffer.alloc(32, 6).toString('base64')
 const ROOT = 'a-root-key-of-at-least-32-characters'
 const SERVER = {
   DATABASE_URL: 'postgres://tenantry:secret@db:5432/tenantry',
@@ -33,6 +34,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       issuer: 'http://127.0.0.1:3000',
     },
     ...{ root_api_key: undefined, encryption_key: undefined, audiences: undefined, log_level: 'info' },
+    ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256' },
   })
 })
 
@@ -41,6 +43,8 @@ t.test('every setting is read', async (t) => {
     ...SERVER,
     ...{ HOST: '0.0.0.0', PORT: '8080', TENANTRY_DATA_DIR: '/data', LOG_LEVEL: 'debug' },
     TENANTRY_AUDIENCES: 'https://a.example, urn:b',
+    TENANTRY_PREVIOUS_ENCRYPTION_KEY: PREVIOUS_KEY,
+    TENANTRY_SIGNING_ALGORITHM: 'EdDSA',
   })
   t.same(config, {
     ...{
@@ -56,6 +60,7 @@ t.test('every setting is read', async (t) => {
       audiences: ['https://a.example', 'urn:b'],
       log_level: 'debug',
     },
+    ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA' },
   })
   t.throws(() => Object.assign(config, { port: 1 }), TypeError, 'and cannot be changed afterwards')
 })

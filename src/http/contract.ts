@@ -1,6 +1,7 @@
 // Mounts openapi.yaml on Fastify: the file itself decides routes, validation, serialisation and who must be authorized.
 // A contract and handlers that do not fit each other stop the start.
 import { readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { parse } from 'yaml'
 import { Problem } from '../errors.ts'
@@ -250,7 +251,9 @@ const send = (reply: FastifyReply, operation: Operation, answer: Awaited<ReturnT
     throw new Error(`${operation.operation_id} answered ${answer.status}, which is not in the contract`)
   if (answer.headers) reply.headers(answer.headers)
   if (type !== '') reply.type(type.startsWith('text/') ? `${type}; charset=utf-8` : type)
-  return reply.code(answer.status).send(answer.body)
+  // Nobody would read a stream that answers HEAD, so nothing would ever end it.
+  const unread = reply.request.method === 'HEAD' && answer.body instanceof Readable ? answer.body.destroy() : undefined
+  return reply.code(answer.status).send(unread ? undefined : answer.body)
 }
 
 const otherMethods = (app: FastifyInstance, operations: Operation[], url: string): RouteOptions => {

@@ -223,7 +223,9 @@ t.test('a key of a tenant is listed there, a platform key only for the platform'
 // The last one: the running service goes on with the root key that it was started with.
 t.test('a changed root key replaces the old one at start, and keeps its id', async (t) => {
   const { database } = s.service
-  const start = (secret: string) => preparePlatform(database, secret, new Seal(s.encryption_key), s.now)
+  const seal = new Seal(s.encryption_key)
+  const start = (root_api_key: string) =>
+    preparePlatform(database, { root_api_key, seal, algorithm: 'ES256', now: s.now })
   const root = (await s.root.get('/api-keys')).body.data.find((each: { root: boolean }) => each.root)
   const before = await s.dump()
   const again = await start(s.root_api_key)

@@ -96,6 +96,18 @@ const CASES: Record<string, Case> = {
   },
   'issueToken 422': ({ tenant_id }) =>
     s.root.post('/tokens', { tenant_id, user_id: 'user_mia', audience: 'https://elsewhere.example' }),
+  'getRevocations 304': async () => {
+    const { headers } = await s.root.get('/revocations')
+    return s.root.get('/revocations', { 'if-none-match': String(headers.etag) })
+  },
+  'streamRevocations 200': async () => {
+    const { statusCode, headers, stream } = await s.service.app.fastify.inject({
+      ...{ method: 'GET', url: '/revocations/stream', payloadAsStream: true },
+      headers: { authorization: `Bearer ${s.root_api_key}` },
+    })
+    const { value } = await stream()[Symbol.asyncIterator]().next()
+    return { status: statusCode, headers, text: String(value), body: undefined }
+  },
   'getReadiness 503': async () => {
     s.service.lifecycle.draining = true
     const answer = await s.root.get('/readyz')

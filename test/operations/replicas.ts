@@ -5,9 +5,9 @@ import { openPostgres } from '../../src/database/connection.ts'
 import { Database } from '../../src/database/scope.ts'
 import { makeLog } from '../../src/http/logging.ts'
 import { assembleService, type Service } from '../../src/service.ts'
-import { Caller } from '../support/service.ts'
+import { Caller, TEST_CONFIG } from '../support/service.ts'
 
-export const ISSUER = 'http://tenantry.test'
+export const ISSUER = TEST_CONFIG.issuer
 
 export interface Secrets {
   root_api_key: string
@@ -32,7 +32,7 @@ export const aReplica = async (t: Test, url: string | undefined, secrets: Secret
   const log = makeLog('silent')
   const database = new Database(openPostgres(url, () => {}))
   const opened = { database, ...secrets, root_api_key_file: undefined }
-  const service = await assembleService(opened, { issuer: ISSUER, audiences: undefined }, log, () => new Date())
+  const service = await assembleService(opened, TEST_CONFIG, log, () => new Date())
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= service.close()

@@ -174,6 +174,14 @@ export const made = ({ status, body, text }: Answer): Json => {
   return body
 }
 
+/** The settings of a service in a test, where it does not say otherwise. */
+export const TEST_CONFIG = {
+  issuer: ISSUER,
+  audiences: undefined,
+  signing_algorithm: 'ES256' as const,
+  previous_encryption_key: undefined,
+}
+
 interface Options {
   audiences?: string[]
   now?: Date
@@ -198,7 +206,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     root_api_key_file: undefined,
   }
   const previous_encryption_key = encryption_keys?.previous
-  const config = { issuer: ISSUER, audiences, signing_algorithm, previous_encryption_key }
+  const config = { ...TEST_CONFIG, audiences, signing_algorithm, previous_encryption_key }
   const service = await assembleService(opened, config, log, () => time.now)
   t.teardown(() => service.close())
   return new TestService(service, test_database, { time, encryption_key: opened.encryption_key, logged })
