@@ -1,5 +1,6 @@
 // Fetching a small JSON document from a place that may be slow, huge or hostile.
 
+import { readText } from './body.ts'
 import { TenantryError } from './errors.ts'
 
 /** Someone waits for a token to be verified; a JWKS that takes longer than this counts as away. */
@@ -26,23 +27,11 @@ export async function fetchDocument(url: string, fetch: typeof globalThis.fetch)
       await response.body?.cancel()
       throw new Error(`it answered ${response.status}`)
     }
-    const document: unknown = JSON.parse(await readText(response))
+    const document: unknown = JSON.parse(await readText(response, MAX_BYTES))
     return { document, max_age_seconds: maxAgeOf(response.headers.get('cache-control')) }
   } catch (cause) {
     throw new TenantryError('jwks_unavailable', `The key set at ${url} cannot be fetched.`, { cause })
   }
-}
-
-/** Counts what arrives instead of believing `content-length`. Leaving the loop early cancels the rest. */
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength
-    if (length > MAX_BYTES) throw new Error(`it is longer than ${MAX_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** RFC 9111 §5.2.2.1. */

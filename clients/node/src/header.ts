@@ -9,23 +9,25 @@ export type TokenHeader = { readonly alg: string; readonly kid: string }
 /** A thumbprint has 43 characters (RFC 7638). */
 const MAX_KID_LENGTH = 256
 
-/** RFC 9068 §2.1 and §4: media types, which compare without case. */
-const TYPES: readonly unknown[] = ['at+jwt', 'application/at+jwt']
+/** RFC 9068 §2.1 and §4. */
+export const ACCESS_TOKEN = 'at+jwt'
 
 /**
- * Reads and judges the header.
+ * Reads and judges the header: is this what the token is taken for (RFC 8725 §3.11)?
+ *
+ * @param type the `typ` that it must have, a media type with or without `application/`, which compares without case
  *
  * @throws TenantryError `invalid_token`, reason `header`, `type` or `algorithm`
  */
-export function readHeader(bytes: Buffer, algorithms: ReadonlySet<string>): TokenHeader {
+export function readHeader(bytes: Buffer, type: string, algorithms: ReadonlySet<string>): TokenHeader {
   const header = parseObject(bytes)
   if (header === undefined) throw invalidToken('header', "The token's header is not one well-formed JSON object.")
   const { alg, kid, typ } = header
   if (typeof alg !== 'string' || !algorithms.has(alg)) {
     throw invalidToken('algorithm', "The token's algorithm is not allowed.")
   }
-  if (!TYPES.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
-    throw invalidToken('type', 'The token is not an access token ("typ": "at+jwt").')
+  if (typeof typ !== 'string' || typ.toLowerCase().replace(/^application\//, '') !== type) {
+    throw invalidToken('type', `The token is of another kind ("typ" is not "${type}").`)
   }
   // RFC 7515 §4.1.11: whoever does not understand an extension listed there must refuse. This verifier understands
   // none.

@@ -1,7 +1,8 @@
 // Keys from a function instead of a published set: how the service verifies its own tokens, with the very same code.
 
 import { importKey, type Jwk, type VerificationKey } from './keys.ts'
-import { type LocalKeys, misconfigured } from './verifier-options.ts'
+import { misconfigured } from './settings.ts'
+import type { LocalKeys } from './verifier-options.ts'
 
 /**
  * Wraps a source of JWKs so that each is imported once. Whoever passes keys vouches for them, so an unusable one is an

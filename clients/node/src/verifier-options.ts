@@ -1,7 +1,7 @@
 // What a verifier is told, checked once when it is made: a verifier that is set up wrongly must not start.
 
-import { TenantryError } from './errors.ts'
 import { ALGORITHMS, type Algorithm, type Jwk } from './keys.ts'
+import { misconfigured, requireRange, requireText, requireUrl } from './settings.ts'
 
 /** `kid` comes from a token that nobody has verified yet: look it up, and do nothing else with it. */
 export type LocalKeys = (kid: string) => Jwk | undefined | Promise<Jwk | undefined>
@@ -23,7 +23,7 @@ export type VerifierOptions = {
   readonly clock?: (() => Date) | undefined
   /** How far the issuer's clock and ours may differ, 0 to 60. Default: 0, a token ends on the second. */
   readonly clock_tolerance_seconds?: number | undefined
-  /** Fetches the published keys. Default: the platform's `fetch`. */
+  /** Fetches the published keys, and whatever else comes from the service. Default: the platform's `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined
   /** The least time between two fetches that unknown kids cause, 1 to 3600. Default: 30. */
   readonly cooldown_seconds?: number | undefined
@@ -54,7 +54,8 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
   return {
     issuer,
     audience: requireText('audience', options.audience),
-    jwks_uri: options.keys === undefined ? readJwksUri(issuer, options.jwks_uri) : '',
+    jwks_uri:
+      options.keys === undefined ? requireUrl('jwks_uri', options.jwks_uri, issuer, '/.well-known/jwks.json') : '',
     keys: options.keys,
     algorithms: readAlgorithms(options.algorithms ?? ['ES256']),
     clock: options.clock ?? (() => new Date()),
@@ -65,35 +66,9 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
   }
 }
 
-/**
- * JavaScript callers and unset environment variables get past the types; an unchecked audience would be an open door.
- */
-function requireText(option: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '') return value
-  throw misconfigured(`createVerifier needs "${option}", a text that is not empty.`)
-}
-
-function requireRange(option: string, value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && value >= min && value <= max) return value
-  throw misconfigured(`createVerifier needs "${option}" to be a number from ${min} to ${max}.`)
-}
-
 function readAlgorithms(algorithms: readonly string[]): Set<string> {
   const allowed = new Set(algorithms)
   if (allowed.size > 0 && algorithms.every((algorithm) => ALGORITHMS.some((known) => known === algorithm)))
     return allowed
   throw misconfigured(`createVerifier needs "algorithms" to be some of ${ALGORITHMS.join(', ')}.`)
-}
-
-/**
- * http is allowed: within a cluster TLS is often somebody else's layer, and the address is the operator's own choice.
- */
-function readJwksUri(issuer: string, jwks_uri: string | undefined): string {
-  const uri = jwks_uri ?? `${issuer.replace(/\/+$/, '')}/.well-known/jwks.json`
-  if (URL.canParse(uri) && /^https?:$/.test(new URL(uri).protocol)) return uri
-  throw misconfigured(`createVerifier needs "issuer" or "jwks_uri" to be an http(s) URL, or "keys".`)
-}
-
-export function misconfigured(message: string): TenantryError {
-  return new TenantryError('configuration', message)
 }

@@ -1,15 +1,13 @@
 // Offline verification of Tenantry's tokens: RFC 9068 §4 and RFC 7519 §7.2, by the book and a little stricter.
 
 import { assertClaims, type TokenClaims } from './claims.ts'
-import { splitCompact } from './compact.ts'
 import { invalidToken } from './errors.ts'
-import { readHeader } from './header.ts'
-import { parseObject } from './json.ts'
+import { ACCESS_TOKEN } from './header.ts'
 import { Jwks } from './jwks.ts'
+import { openJws } from './jws.ts'
 import type { VerificationKey } from './keys.ts'
 import { importingFrom } from './local-keys.ts'
 import { Principal } from './principal.ts'
-import { isSignedBy } from './signature.ts'
 import { readOptions, type VerifierOptions, type VerifierSettings } from './verifier-options.ts'
 
 export type Verifier = {
@@ -33,22 +31,14 @@ export type Verifier = {
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const settings = readOptions(options)
+  const { algorithms, max_token_bytes: max_bytes } = settings
   const findKey = keyFinder(settings)
   return {
     async verify(token) {
-      const { header, payload, signature, signed } = splitCompact(token, settings.max_token_bytes)
-      const { alg, kid } = readHeader(header, settings.algorithms)
-      const key = await findKey(kid)
-      if (key === undefined)
-        throw invalidToken('key', 'The token is signed with a key that the issuer does not publish.')
-      // RFC 8725 §3.1: the key decides the algorithm, and the token merely agrees.
-      if (key.alg !== alg) throw invalidToken('algorithm', "The token's algorithm is not that of its key.")
-      if (!(await isSignedBy(key.key, key.alg, signed, signature))) {
-        throw invalidToken('signature', "The token's signature is wrong.")
-      }
-      const claims = readClaims(payload)
-      judge(claims, settings)
-      return new Principal(claims)
+      const { payload } = await openJws(token, { type: ACCESS_TOKEN, max_bytes, algorithms, findKey })
+      assertClaims(payload)
+      judge(payload, settings)
+      return new Principal(payload)
     },
   }
 }
@@ -57,13 +47,6 @@ function keyFinder(settings: VerifierSettings): (kid: string) => Promise<Verific
   if (settings.keys !== undefined) return importingFrom(settings.keys)
   const jwks = new Jwks({ ...settings, url: settings.jwks_uri })
   return (kid) => jwks.findKey(kid)
-}
-
-function readClaims(bytes: Buffer): TokenClaims {
-  const payload = parseObject(bytes)
-  if (payload === undefined) throw invalidToken('payload', "The token's payload is not one well-formed JSON object.")
-  assertClaims(payload)
-  return payload
 }
 
 function judge({ iss, aud, exp, nbf }: TokenClaims, settings: VerifierSettings): void {
