@@ -3,10 +3,12 @@
 
 const STATUSES = {
   invalid_token: 401,
+  stale_token: 401,
   tenant_mismatch: 403,
   permission_missing: 403,
   role_missing: 403,
   jwks_unavailable: 503,
+  revocations_unavailable: 503,
   configuration: 500,
 } as const
 
@@ -20,7 +22,7 @@ export type InvalidTokenReason =
   | 'malformed'
   /** Not one well-formed JSON object, or one with `crit` or without `kid`. */
   | 'header'
-  /** Another `typ` than `at+jwt`. */
+  /** Another `typ` than `at+jwt`, which says that it is an access token. */
   | 'type'
   /** Not allowed, or not that of the key. */
   | 'algorithm'

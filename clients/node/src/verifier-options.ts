@@ -1,6 +1,7 @@
 // What a verifier is told, checked once when it is made: a verifier that is set up wrongly must not start.
 
 import { ALGORITHMS, type Algorithm, type Jwk } from './keys.ts'
+import { type RevocationOptions, type RevocationSettings, readRevocationOptions } from './revocations/options.ts'
 import { misconfigured, requireRange, requireText, requireUrl } from './settings.ts'
 
 /** `kid` comes from a token that nobody has verified yet: look it up, and do nothing else with it. */
@@ -29,6 +30,8 @@ export type VerifierOptions = {
   readonly cooldown_seconds?: number | undefined
   /** Longer tokens are refused unread. Default: 16384, what Node.js lets the headers of a request be in all. */
   readonly max_token_bytes?: number | undefined
+  /** Follows revocations, so that tokens are refused within a second of a change. Default: they live until they end. */
+  readonly revocations?: RevocationOptions | undefined
 }
 
 export type VerifierSettings = {
@@ -42,6 +45,7 @@ export type VerifierSettings = {
   readonly fetch: typeof globalThis.fetch
   readonly cooldown_seconds: number
   readonly max_token_bytes: number
+  readonly revocations: RevocationSettings | undefined
 }
 
 /**
@@ -63,6 +67,8 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     fetch: options.fetch ?? globalThis.fetch,
     cooldown_seconds: requireRange('cooldown_seconds', options.cooldown_seconds ?? 30, 1, 3_600),
     max_token_bytes: requireRange('max_token_bytes', options.max_token_bytes ?? 16_384, 256, 1_048_576),
+    revocations:
+      options.revocations === undefined ? undefined : readRevocationOptions(options.revocations, issuer, options.fetch),
   }
 }
 

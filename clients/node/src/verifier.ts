@@ -8,24 +8,49 @@ import { openJws } from './jws.ts'
 import type { VerificationKey } from './keys.ts'
 import { importingFrom } from './local-keys.ts'
 import { Principal } from './principal.ts'
+import { RevocationFeed } from './revocations/feed.ts'
+import { limitOf, type WhenStale } from './revocations/staleness.ts'
+import { misconfigured } from './settings.ts'
 import { readOptions, type VerifierOptions, type VerifierSettings } from './verifier-options.ts'
+
+export type VerifyOptions = {
+  /** What becomes of this token while revocations cannot be followed, in place of what the verifier was told. */
+  readonly when_stale?: WhenStale | undefined
+}
 
 export type Verifier = {
   /**
-   * Verifies a token: form, header, key, signature, claims, issuer, audience, time, in this order.
+   * Verifies a token: form, header, key, signature, claims, issuer, audience, time, in this order; and last, if the
+   * verifier follows revocations, whether access has changed since.
    *
-   * @throws TenantryError `invalid_token` (401, see its `reason`) or `jwks_unavailable` (503)
+   * @throws TenantryError `invalid_token` (401, see its `reason`), `stale_token` (401: exchange it for a fresh one),
+   * `jwks_unavailable` or `revocations_unavailable` (503)
    */
-  verify(token: string): Promise<Principal>
+  verify(token: string, options?: VerifyOptions): Promise<Principal>
+  /**
+   * Begins to follow revocations, and waits up to 3 s until it has caught up. `verify` does so too.
+   *
+   * @throws TenantryError `revocations_unavailable`
+   */
+  ready(): Promise<void>
+  /** Stops following revocations, for good. What is known ages from then on. */
+  close(): void
+  /** How long ago revocations were last confirmed to be current; Infinity if they never were. */
+  readonly staleness_seconds: number
 }
 
 /**
- * Makes a verifier. Make one and keep it: it holds the issuer's keys, fetched when the first token comes, and needs no
- * other word from the service. While the keys' address is away, those in memory work for an hour past their freshness.
+ * Makes a verifier. Make one and keep it: it holds the issuer's keys, fetched when the first token comes, and, if told
+ * to, one connection on which it hears of revocations. It needs no other word from the service. While the keys' address
+ * is away, those in memory work for an hour past their freshness.
  *
  * @throws TenantryError `configuration` if an option is missing or wrong, the audience above all
  * @example
- * const verifier = createVerifier({ issuer: 'https://tenantry.example.com', audience: 'https://api.example.com' })
+ * const verifier = createVerifier({
+ *   issuer: 'https://tenantry.example.com',
+ *   audience: 'https://api.example.com',
+ *   revocations: { api_key: process.env.TENANTRY_API_KEY },
+ * })
  * const principal = await verifier.verify(token)
  * principal.requirePermission('invoice:write')
  */
@@ -33,12 +58,22 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const settings = readOptions(options)
   const { algorithms, max_token_bytes: max_bytes } = settings
   const findKey = keyFinder(settings)
+  const feed = settings.revocations && new RevocationFeed({ ...settings, ...settings.revocations, findKey })
   return {
-    async verify(token) {
-      const { payload } = await openJws(token, { type: ACCESS_TOKEN, max_bytes, algorithms, findKey })
+    async verify(token, { when_stale } = {}) {
+      requireFollowing(feed, when_stale)
+      feed?.start()
+      const { payload, kid } = await openJws(token, { type: ACCESS_TOKEN, max_bytes, algorithms, findKey })
+      if (feed?.isReady === false) await feed.ready()
       assertClaims(payload)
       judge(payload, settings)
+      feed?.judge(payload, kid, when_stale)
       return new Principal(payload)
+    },
+    ready: async () => feed?.ready(),
+    close: () => feed?.close(),
+    get staleness_seconds() {
+      return feed?.staleness_seconds ?? Number.POSITIVE_INFINITY
     },
   }
 }
@@ -47,6 +82,13 @@ function keyFinder(settings: VerifierSettings): (kid: string) => Promise<Verific
   if (settings.keys !== undefined) return importingFrom(settings.keys)
   const jwks = new Jwks({ ...settings, url: settings.jwks_uri })
   return (kid) => jwks.findKey(kid)
+}
+
+/** Who asks for tokens to be refused while revocations are unknown must not get a verifier that never knows them. */
+function requireFollowing(feed: RevocationFeed | undefined, when_stale: WhenStale | undefined): void {
+  if (when_stale === undefined) return
+  if (feed === undefined) throw misconfigured('"when_stale" needs a verifier that is made with "revocations".')
+  limitOf(when_stale, 0)
 }
 
 function judge({ iss, aud, exp, nbf }: TokenClaims, settings: VerifierSettings): void {
