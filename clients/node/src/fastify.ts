@@ -4,7 +4,8 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { invalidToken, TenantryError } from './errors.ts'
 import type { Principal } from './principal.ts'
-import { createVerifier, type Verifier } from './verifier.ts'
+import { limitOf } from './revocations/staleness.ts'
+import { createVerifier, type Verifier, type VerifyOptions } from './verifier.ts'
 import type { VerifierOptions } from './verifier-options.ts'
 
 declare module 'fastify' {
@@ -15,6 +16,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Lets everybody in, unauthenticated. */
     public?: boolean
+    /** How tokens are verified on this route, where that differs. */
+    tenantry?: VerifyOptions
   }
 }
 
@@ -27,21 +30,25 @@ export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<vo
 /**
  * Authenticates every request of the instance it is registered on, before any body is read, and puts the principal
  * into `request.tenant`. Answers 401 or 503 as `application/problem+json` (RFC 9457) with `WWW-Authenticate` (RFC
- * 6750 §3). Routes with `config: { public: true }` are let through.
+ * 6750 §3). Routes with `config: { public: true }` are let through. A verifier that is made here is closed with the
+ * application; one that is given is its owner's to close.
  *
  * @throws TenantryError `configuration`, when registered with wrong options
  * @example
  * await app.register(tenantry, { issuer: 'https://tenantry.example.com', audience: 'https://api.example.com' })
  * app.get('/tenants/:tenant_id/invoices', { onRequest: [requireTenant(), requirePermission('invoice:read')] }, list)
  * app.get('/livez', { config: { public: true } }, () => 'ok')
+ * app.get('/help', { config: { tenantry: { when_stale: { accept_up_to_seconds: 600 } } } }, showHelp)
  */
 export const tenantry: FastifyPluginAsync<TenantryPluginOptions> = async (app: FastifyInstance, options) => {
   const verifier = 'verifier' in options ? options.verifier : createVerifier(options)
+  if (!('verifier' in options)) app.addHook('onClose', async () => verifier.close())
+  app.addHook('onRoute', ({ config }) => requireSound(config?.tenantry))
   app.decorateRequest('tenant', null)
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.public === true) return
     await answering(reply, async () => {
-      request.tenant = await verifier.verify(bearerToken(request))
+      request.tenant = await verifier.verify(bearerToken(request), request.routeOptions.config.tenantry)
     })
   })
 }
@@ -106,6 +113,11 @@ function tenantIdOfRoute(request: FastifyRequest): unknown {
   return typeof params === 'object' && params !== null && 'tenant_id' in params ? params.tenant_id : undefined
 }
 
+/** A route that is set up wrongly must not start. */
+function requireSound(options: VerifyOptions | undefined): void {
+  if (options?.when_stale !== undefined) limitOf(options.when_stale, 0)
+}
+
 function refuseStranger(): never {
   throw invalidToken('missing', 'A Bearer token is required.')
 }
@@ -137,8 +149,9 @@ async function sendProblem(reply: FastifyReply, error: TenantryError): Promise<v
   await reply.code(status).type('application/problem+json').send(problem)
 }
 
-/** RFC 6750 §3.1: no `error` for those who sent no credential. */
-function challengeFor({ status, reason }: TenantryError): string {
+/** RFC 6750 §3.1: no `error` for those who sent no credential. It has no error of its own for a token that is stale. */
+function challengeFor({ code, status, reason }: TenantryError): string {
   if (reason === 'missing') return 'Bearer'
+  if (code === 'stale_token') return 'Bearer error="invalid_token", error_description="stale"'
   return status === 401 ? 'Bearer error="invalid_token"' : 'Bearer error="insufficient_scope"'
 }

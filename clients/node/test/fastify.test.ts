@@ -2,6 +2,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { getPrincipal, requirePermission, requireRole, requireTenant, tenantry } from '../src/fastify.ts'
 import { createVerifier } from '../src/index.ts'
+import { FeedServer } from './support/feed-server.ts'
+import { ManualTime, until } from './support/manual-time.ts'
 import { AUDIENCE, aKey, aToken, ISSUER, NOW, NOW_SECONDS, OTHER_TENANT_ID, TENANT_ID } from './support/tokens.ts'
 
 const key = aKey()
@@ -136,6 +138,65 @@ t.test('keys that cannot be had are our trouble: 503, come back later', async (t
   t.equal(response.headers['retry-after'], '5')
   t.notOk(response.headers['www-authenticate'])
   t.match(response.json(), { code: 'jwks_unavailable' })
+})
+
+t.test('a stale token is refused in a way that tells clients to get a fresh one', async (t) => {
+  const server = await new FeedServer(key).start(t)
+  const expires_at = new Date(NOW.getTime() + 3_660_000).toISOString()
+  server.entries = [{ history: TENANT_ID, target: 'role:member', rev: 58, expires_at }]
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const { clock, timer } = new ManualTime()
+  await app.register(tenantry, { issuer: server.url, audience: AUDIENCE, clock, revocations: { api_key: 'k', timer } })
+  app.get('/me', async () => 'ok')
+  const get = (rev: number) => {
+    const token = aToken(key, { payload: { iss: server.url, rev: { [TENANT_ID]: rev } } })
+    return app.inject({ url: '/me', headers: bearer(token) })
+  }
+  const response = await get(57)
+  t.equal(response.statusCode, 401)
+  t.equal(response.headers['www-authenticate'], 'Bearer error="invalid_token", error_description="stale"')
+  t.match(response.json(), { status: 401, title: 'Unauthorized', code: 'stale_token', reason: null, detail: /role/ })
+  t.equal((await get(58)).statusCode, 200)
+  await until(() => server.streams.size === 1)
+  await app.close()
+  await until(() => server.streams.size === 0)
+})
+
+t.test('each route may say what becomes of tokens while revocations are unknown', async (t) => {
+  const server = await new FeedServer(key).start(t)
+  const time = new ManualTime()
+  const { clock, timer } = time
+  const verifier = createVerifier({
+    issuer: server.url,
+    audience: AUDIENCE,
+    clock,
+    revocations: { api_key: 'k', timer },
+  })
+  t.teardown(() => verifier.close())
+  const app = Fastify()
+  await app.register(tenantry, { verifier })
+  app.get('/money', async () => 'ok')
+  app.get('/help', { config: { tenantry: { when_stale: { accept_up_to_seconds: 120 } } } }, async () => 'ok')
+  const statusOf = async (url: string) => {
+    const headers = bearer(aToken(key, { payload: { iss: server.url } }))
+    return (await app.inject({ url, headers })).statusCode
+  }
+  t.equal(await statusOf('/money'), 200)
+  await until(() => server.streams.size === 1)
+  await server.stop()
+  time.advance(31)
+  t.equal(await statusOf('/money'), 503)
+  t.equal(await statusOf('/help'), 200)
+  time.advance(90)
+  t.equal(await statusOf('/help'), 503)
+  await app.close()
+  t.ok(time.delays_ms.length > 0, 'the verifier that was given goes on')
+  const config = Object.assign({}, { tenantry: { when_stale: 'fail-closed' } })
+  const other = Fastify()
+  t.teardown(() => other.close())
+  await other.register(tenantry, { verifier })
+  t.throws(() => other.get('/typo', { config: config as object }, async () => 'ok'), { code: 'configuration' })
 })
 
 t.test('an error that is not ours goes to the error handler of the application', async (t) => {
