@@ -1,8 +1,8 @@
 // One process at a time in a data directory. PGlite takes no lock of its own, and a second process would lose rows.
 //
-// The lock is a file that names its holder and has a heartbeat: its time of modification. The holder is gone when its
-// process is (on this host), or else when the heart has stopped, which is watched for: process ids alone would lie between
-// containers, where everybody is number 1.
+// The lock is a file that names its holder and has a heartbeat: its time of modification. On this host the holder is gone
+// when its process is, however long the heart has stood still: a busy machine can stop it for many seconds. Where process
+// ids say nothing (another host, or a container, where everybody is number 1) the heart is watched until it is surely dead.
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
@@ -24,7 +24,8 @@ import { ConfigError } from '../config.ts'
 export class DirectoryInUse extends ConfigError {}
 
 const HEARTBEAT_MS = 2_000
-const DEAD_AFTER_MS = 10_000 // five heartbeats missed
+const DEAD_AFTER_MS = 30_000 // fifteen heartbeats missed
+const WATCHED_MS = 3 * HEARTBEAT_MS // a machine that slept has old heartbeats at first
 
 interface Holder {
   pid: number
@@ -55,12 +56,14 @@ const holderOf = (file: string): Partial<Holder> => {
 
 const isAbandoned = async (file: string): Promise<boolean> => {
   const { pid, host } = holderOf(file)
-  if (pid !== undefined && host === hostname() && pid !== process.pid && !isAlive(pid)) return true
+  if (pid !== undefined && host === hostname() && pid !== process.pid) return !isAlive(pid)
   const first = beatOf(file)
+  const since = Date.now()
   for (;;) {
     const beat = beatOf(file)
-    if (beat === undefined || Date.now() - beat > DEAD_AFTER_MS) return true
+    if (beat === undefined) return true
     if (beat !== first) return false
+    if (Date.now() - beat > DEAD_AFTER_MS && Date.now() - since > WATCHED_MS) return true
     await setTimeout(HEARTBEAT_MS / 4)
   }
 }
@@ -111,8 +114,9 @@ export const lockDirectory = async (directory: string): Promise<() => void> => {
   const file = join(directory, 'lock')
   const holder: Holder = { pid: process.pid, host: hostname(), nonce: randomBytes(8).toString('hex') }
   if (!create(file, holder) && !(await takeOver(file, holder))) {
+    const { pid, host } = holderOf(file)
     throw new DirectoryInUse([
-      `${directory} is in use by another Tenantry process; stop that one, or set TENANTRY_DATA_DIR to another directory`,
+      `${directory} is in use by another Tenantry process (${pid} on ${host}, says ${file}); stop that one, or set TENANTRY_DATA_DIR to another directory`,
     ])
   }
   const isOurs = (): boolean => holderOf(file).nonce === holder.nonce

@@ -52,22 +52,32 @@ t.test('of two that find a dead lock the second does not take it from the first'
   t.same(fs.readdirSync(directory), ['lock'], 'and nothing is left of the struggle')
 })
 
-t.test('a holder that stood still until another took over ends itself rather than write on', { skip }, async (t) => {
+t.test('a holder that stands still keeps its directory while it lives', { skip }, async (t) => {
   const directory = aFolder(t)
   const first = aContender(t, directory)
   t.equal(await first.answer, 'taken')
   first.child.kill('SIGSTOP')
   const anHourAgo = new Date(Date.now() - 3_600_000)
   fs.utimesSync(path.join(directory, 'lock'), anHourAgo, anHourAgo)
-  t.equal(await aContender(t, directory).answer, 'taken')
+  t.equal(await aContender(t, directory).answer, 'refused')
+  const ended = once(first.child, 'close')
+  first.child.kill('SIGKILL')
+  await ended
+  t.equal(await aContender(t, directory).answer, 'taken', 'and not a moment longer')
+})
+
+t.test('a holder that lost its lock ends itself rather than write on', { skip }, async (t) => {
+  const directory = aFolder(t)
+  const first = aContender(t, directory)
+  t.equal(await first.answer, 'taken')
   let said = ''
   first.child.stderr?.on('data', (chunk) => {
     said += chunk
   })
   const ended = once(first.child, 'close')
-  first.child.kill('SIGCONT')
+  fs.writeFileSync(path.join(directory, 'lock'), lockOf(process.ppid, 'somebody else'))
   const [code] = await ended
   t.not(code, 0)
   t.match(said, /was lost to another process/)
-  t.equal(await aContender(t, directory).answer, 'refused', 'the second still has it')
+  t.equal(await aContender(t, directory).answer, 'refused', 'the other still has it')
 })
