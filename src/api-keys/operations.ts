@@ -1,8 +1,8 @@
 // What happens to an API key, inside one scope. A key of a tenant is in the tenant's history, a platform key in the
 // platform's.
-import { isPattern } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { requireWithinOwn } from '../authorization/escalation.ts'
+import { isGrantable } from '../authorization/own-permissions.ts'
 import { History } from '../database/history.ts'
 import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
@@ -47,7 +47,7 @@ export const createApiKey = async (
 const requirePatterns = (lists: { permissions: string[]; excludes: string[] }): void => {
   const errors = Object.entries(lists).flatMap(([list, patterns]) =>
     patterns.flatMap((pattern, index) =>
-      isPattern(pattern)
+      isGrantable(pattern)
         ? []
         : [{ pointer: `/${list}/${index}`, detail: `"${pattern}" is not a permission or pattern.` }],
     ),

@@ -35,8 +35,8 @@ const AWAY = new Set([
   ],
   ...['25006', '25P03'], // a read-only standby; our transaction stood idle for too long
 ])
-// Whole classes of PostgreSQL's codes: the connection failed, no room or memory or connection left, shut down or starting.
-const AWAY_CLASS = /^(08|53|57P)/
+// Whole classes of PostgreSQL's codes: the connection failed or the login was refused, no room or memory or connection left, shut down or starting.
+const AWAY_CLASS = /^(08|28|53|57P)/
 const AWAY_MESSAGE =
   /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|not queryable|PGlite is clos/
 

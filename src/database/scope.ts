@@ -87,13 +87,15 @@ export class Database {
 
   async #transact<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
     let revoked = false
-    const result = await this.#connection.transaction(async (tx) => {
-      await tx.execute(enter)
-      const result = await work(tx)
-      revoked = revoking.has(tx)
-      return result
-    })
-    if (revoked) this.#onRevocation()
+    const result = await insideDoor.run(true, () =>
+      this.#connection.transaction(async (tx) => {
+        await tx.execute(enter)
+        const result = await work(tx)
+        revoked = revoking.has(tx)
+        return result
+      }),
+    )
+    if (revoked) this.#onRevocation() // outside the door: what it wakes opens one itself
     return result
   }
 
@@ -101,7 +103,7 @@ export class Database {
     refuseNesting()
     for (let attempt = 1; ; attempt++) {
       try {
-        return await insideDoor.run(true, () => this.#transact(enter, work))
+        return await this.#transact(enter, work)
       } catch (error) {
         if (attempt === ATTEMPTS || !isRetryable(error)) throw faultOf(error)
       }

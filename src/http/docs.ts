@@ -51,7 +51,10 @@ export const docsHandlers = (contract: { [key: string]: unknown }): Pick<Handler
       headers: { ...policy("'self' 'unsafe-inline'"), ...FIVE_MINUTES },
     }),
     getDocsScript: async () => {
-      script ??= readFile(SCRIPT)
+      script ??= readFile(SCRIPT).catch((error: unknown) => {
+        script = undefined // it may be there the next time
+        throw error
+      })
       return { status: 200, body: await script, headers: { ...FIVE_MINUTES, 'X-Content-Type-Options': 'nosniff' } }
     },
     getErrorPage: async ({ path: { code } }) => {

@@ -13,6 +13,7 @@ import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { membershipTarget, narrows } from '../revocations/targets.ts'
 import { resolveRoles } from '../roles/operations.ts'
+import { isSame } from '../same.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import {
   deleteMembership,
@@ -93,6 +94,10 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
   const given = keys && (await resolveRoles(tx, which.tenant_id, keys))
   const roles = given ?? membership.roles
   requireWithinOwn(by.principal, roles, membership.roles)
+  const keysOf = (held: { key: string }[]): string[] => held.map(({ key }) => key)
+  if (isSame({ ...membership, roles: keysOf(membership.roles) }, { ...fields, roles: keysOf(roles) })) {
+    return { membership, history }
+  }
   await requireOwnerRemains(tx, membership, { ...membership, ...fields, roles })
   const row = await updateMembership(tx, which, { ...fields, revision: history.next, updated_at: by.now.toISOString() })
   if (given) await replaceMembershipRoles(tx, which, given)

@@ -9,6 +9,7 @@ import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { addMembership } from '../memberships/operations.ts'
 import { TENANT } from '../revocations/targets.ts'
+import { isSame } from '../same.ts'
 import { lockTenant, lockWritableTenant } from './locking.ts'
 import { claimSlug, insertTenant, listTenants, releaseSlug, type TenantRow, updateTenant } from './queries.ts'
 import { isReserved, slugCandidates } from './slugs.ts'
@@ -67,6 +68,7 @@ export const changeTenant = async (
 ): Promise<Changed> => {
   const { history, tenant } = await lockWritableTenant(tx, id, by)
   requireMatch(ifMatch, tenant.revision)
+  if (isSame(tenant, input)) return { tenant, history }
   if (input.slug !== undefined && input.slug !== tenant.slug) {
     await takeSlug(tx, input.slug, id, by.now)
     await releaseSlug(tx, tenant.slug, id, by.now)

@@ -17,6 +17,8 @@ const aFullTenant = async (): Promise<string> => {
   const { caller } = await s.aMember(tenant_id, 'owner')
   await caller.post('/memberships', { user_id: 'user_vera', email: 'vera@acme.example' }, { 'idempotency-key': 'x' })
   await s.anApiKey({ tenant_id })
+  const revoked = await s.anApiKey({ tenant_id })
+  await s.root.delete(`/api-keys/${revoked.id}`)
   await s.test_database.superuser(
     `insert into tenantry.roles (history_id, id, key, name, description, permissions, excludes, built_in, revision, created_at, updated_at)
      values ($1, $2, 'auditor', 'Auditor', '', '{*:read}', '{}', false, 1, now(), now())`,
@@ -66,6 +68,7 @@ t.test('the suite tries every table that a tenant’s scope reaches, and each ha
       'idempotency_keys',
       'membership_roles',
       'memberships',
+      'revocations',
       'roles',
       'tenants',
     ],

@@ -232,6 +232,27 @@ t.test('anybody leaves a tenant by himself, and reads his own membership', async
   }
 })
 
+t.test('a change that changes nothing makes no event', async (t) => {
+  const { id: tenant_id, name } = await s.aTenant({ owner: { user_id: 'user_olga' } })
+  const end = s.instant(3_600)
+  const { id } = await s.aMembership(tenant_id, {
+    roles: ['viewer', 'member'],
+    expires_at: end,
+    properties: { a: [1] },
+  })
+  const before = await s.dump(tenant_id)
+  for (const same of [
+    { roles: ['member', 'viewer'] },
+    { email: null },
+    { properties: { a: [1] } },
+    { expires_at: end.replace('Z', '+00:00') },
+  ]) {
+    t.equal((await s.root.patch(`/memberships/${id}`, same)).status, 200)
+  }
+  t.equal((await s.root.patch(`/tenants/${tenant_id}`, { name, metadata: {} })).status, 200)
+  t.equal(await s.dump(tenant_id), before)
+})
+
 t.test('somebody who was promoted since leaves with the token from before', async (t) => {
   const { id: tenant_id } = await s.aTenant({ owner: { user_id: 'user_olga' } })
   const { caller, membership } = await s.aMember(tenant_id, 'viewer')

@@ -153,3 +153,7 @@ t.test('a hostile Last-Event-ID starts over', async (t) => {
     stream.close()
   }
 })
+
+t.test('a commit of this process wakes the stream, and nothing is wrong with that', async (t) => {
+  t.notOk(s.logged.some(({ msg }) => msg === 'cannot follow revocations'))
+})

@@ -49,7 +49,7 @@ export interface paths {
         head?: never;
         /**
          * Change a tenant's name, slug, settings or metadata
-         * @description What is given replaces what was there, `settings` and `metadata` as a whole. A slug that is given up stays
+         * @description What is given replaces what was there, `settings` and `metadata` as a whole; what is so already changes nothing. A slug that is given up stays
          *     reserved for this tenant for 90 days, so that old links never lead to somebody else.
          */
         patch: operations["updateTenant"];
@@ -173,7 +173,7 @@ export interface paths {
         head?: never;
         /**
          * Change a membership's roles, e-mail, display name, properties or end
-         * @description What is given replaces what was there, `roles` and `properties` as a whole. The roles given, and the rights the
+         * @description What is given replaces what was there, `roles` and `properties` as a whole; what is so already changes nothing. The roles given, and the rights the
          *     member already has, must lie within the caller's own. The last active owner without an end date can be neither
          *     demoted nor given an end.
          */
@@ -275,7 +275,8 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The secret is in this answer and never again. Without `tenant_id` a platform credential makes a platform key and a
+         * @description The secret is in this answer and never again (a repetition with the same `Idempotency-Key` shows it for 24 hours;
+         *     meanwhile it is kept sealed). Without `tenant_id` a platform credential makes a platform key and a
          *     tenant's credential a key of its own tenant. What the key may do must lie within the caller's own rights.
          */
         post: operations["createApiKey"];
@@ -1171,7 +1172,8 @@ export interface components {
             next_cursor: string | null;
         };
         /**
-         * @description Tokens below `rev` of `history` that fit `target` are stale.
+         * @description Tokens below `rev` of `history` that fit `target` are stale. Of a `key:<kid>`, every token: who has the key could
+         *     write any revision.
          * @example {
          *       "history": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
          *       "target": "membership:0197a0c3-11d4-7c58-8a3e-52b7b0c0d7aa",
