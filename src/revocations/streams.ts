@@ -77,7 +77,7 @@ export class RevocationStreams {
       if (entries.length === 0 && now - wroteAt < ALIVE_MS) return
       wroteAt = now
       stream.write(eventOf(entries.length === 0 ? 'alive' : 'revocations', { snapshot, entries }))
-      if (stream.readableLength > MOST_UNREAD_BYTES) stream.destroy()
+      if (stream.readableLength + stream.writableLength > MOST_UNREAD_BYTES) stream.destroy()
       else if (entries.some((entry) => concerns(entry, principal))) stream.end()
     }
   }

@@ -19,6 +19,8 @@ export const lockTenant = async (tx: Tx, id: string, by: By): Promise<Locked> =>
   const history = await History.lock(tx, id)
   const tenant = history && (await findTenant(tx, id))
   if (!tenant) throw new Problem('tenant.not_found')
+  const { tenant_status } = by.principal
+  if (tenant_status !== null && tenant_status !== tenant.status) throw new Problem('principal.changed')
   await requireUnchanged(tx, by)
   return { history, tenant }
 }
