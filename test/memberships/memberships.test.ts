@@ -253,6 +253,12 @@ t.test('a change that changes nothing makes no event', async (t) => {
   t.equal(await s.dump(tenant_id), before)
 })
 
+t.test('an end that no year of four digits can hold is refused', async (t) => {
+  const { id: tenant_id } = await s.aTenant()
+  const input = { tenant_id, user_id: 'user_late', expires_at: '9999-12-31T23:59:59-23:59' }
+  t.match(await s.root.post('/memberships', input), { status: 400, body: { errors: [{ pointer: '/expires_at' }] } })
+})
+
 t.test('somebody who was promoted since leaves with the token from before', async (t) => {
   const { id: tenant_id } = await s.aTenant({ owner: { user_id: 'user_olga' } })
   const { caller, membership } = await s.aMember(tenant_id, 'viewer')
