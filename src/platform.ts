@@ -46,7 +46,7 @@ export const preparePlatform = async (
 }
 
 const rootPrincipal = (id: string): ApiKeyPrincipal => ({
-  ...{ kind: 'api_key', id, tenant_id: null, tenant_status: null },
+  ...{ kind: 'api_key', id, tenant_id: null, tenant_status: null, ends_at: null },
   rights: [[{ permissions: ROOT_PERMISSIONS, excludes: [] }]],
 })
 

@@ -47,6 +47,7 @@ export class ApiKeys {
       kind: 'api_key' as const,
       id: key.id,
       rights: [[{ permissions: key.permissions, excludes: key.excludes }]],
+      ends_at: key.expires_at,
     }
     return key.tenant_id === null || key.tenant_status === null
       ? { ...own, tenant_id: null, tenant_status: null }

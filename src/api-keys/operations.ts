@@ -1,9 +1,10 @@
 // What happens to an API key, inside one scope. A key of a tenant is in the tenant's history, a platform key in the
 // platform's.
 import type { components } from '@tenantry/client/contract'
-import { requireWithinOwn } from '../authorization/escalation.ts'
+import { requireEndWithinOwn, requireWithinOwn } from '../authorization/escalation.ts'
 import { isGrantable } from '../authorization/own-permissions.ts'
-import { History } from '../database/history.ts'
+import { lockPlatform } from '../authorization/recheck.ts'
+import type { History } from '../database/history.ts'
 import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireFuture } from '../expiry.ts'
@@ -19,7 +20,7 @@ type ApiKeyCreate = components['schemas']['ApiKeyCreate']
 
 const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> => {
   if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by)).history
-  return History.lockPlatform(tx)
+  return lockPlatform(tx, by)
 }
 
 export const createApiKey = async (
@@ -31,6 +32,7 @@ export const createApiKey = async (
   requirePatterns({ permissions, excludes })
   requireFuture(expires_at, by.now)
   requireWithinOwn(by.principal, [{ permissions, excludes }])
+  requireEndWithinOwn(by.principal, expires_at)
   const history = await lockHistory(tx, by, scope)
   const secret = makeSecret()
   const key = await insertApiKey(tx, {

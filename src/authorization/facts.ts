@@ -1,6 +1,8 @@
 // Reads the facts of a decision, with the revisions they are true at, in one statement (drizzle/0001_isolation.sql).
-import type { Facts, Grant, TenantStatus } from '@tenantry/client'
-import type { Database } from '../database/scope.ts'
+import { type Facts, type Grant, type Revocable, revocationTargetsOf, type TenantStatus } from '@tenantry/client'
+import { sql } from 'drizzle-orm'
+import type { Database, Tx } from '../database/scope.ts'
+import { TENANT } from '../revocations/targets.ts'
 
 interface Tenant {
   id: string
@@ -29,6 +31,12 @@ interface ApiKeyFacts {
   api_key: (Grant & { id: string; expires_at: string | null }) | null
 }
 
+/** What is true of the bearer of a token, and which of the token's targets were revoked since it was minted. */
+export interface BearerFacts {
+  facts: MemberFacts | null
+  revoked: string[]
+}
+
 const READ_FACTS = { name: 'read_facts', text: 'select tenantry.read_facts($1, $2, $3) as value' }
 const READ_API_KEY_FACTS = { name: 'read_api_key_facts', text: 'select tenantry.read_api_key_facts($1, $2) as value' }
 
@@ -36,12 +44,46 @@ const READ_API_KEY_FACTS = { name: 'read_api_key_facts', text: 'select tenantry.
 export const readFactsOfUser = (database: Database, tenant_id: string, user_id: string): Promise<MemberFacts | null> =>
   database.call(READ_FACTS, tenant_id, user_id, null) as Promise<MemberFacts | null>
 
-export const readFactsOfMembership = (
-  database: Database,
-  tenant_id: string,
-  membership_id: string,
-): Promise<MemberFacts | null> =>
-  database.call(READ_FACTS, tenant_id, null, membership_id) as Promise<MemberFacts | null>
+const READ_BEARER_FACTS = {
+  name: 'read_bearer_facts',
+  text: `select json_build_object('facts', tenantry.read_facts($1, null, $2),
+    'revoked', tenantry.find_revoked($1, $3, $4, $5, $6)) as value`,
+}
+
+type Bearer = readonly [string, string | null, number, number, string[], string]
+
+const bearerOf = (token: Revocable, now: Date): Bearer => {
+  const { tenant_id, membership_id, rev } = token
+  return [
+    ...([tenant_id, membership_id, rev[tenant_id] ?? 0, rev.platform ?? 0] as const),
+    ...([revocationTargetsOf(token), now.toISOString()] as const),
+  ]
+}
+
+export const readFactsOfBearer = (database: Database, token: Revocable, now: Date): Promise<BearerFacts> =>
+  database.call(READ_BEARER_FACTS, ...bearerOf(token, now)) as Promise<BearerFacts>
+
+/** The same within a transaction of the token's tenant. */
+export const readFactsOfBearerWithin = async (tx: Tx, token: Revocable, now: Date): Promise<BearerFacts> => {
+  const [tenant_id, membership_id, revision, platform_revision, targets, at] = bearerOf(token, now)
+  const [row] = await tx
+    .select({
+      facts: sql<MemberFacts | null>`tenantry.read_facts(${tenant_id}, null, ${membership_id})`,
+      revoked: sql<
+        string[]
+      >`tenantry.find_revoked(${tenant_id}, ${revision}, ${platform_revision}, ${sql.param(targets)}, ${at})`,
+    })
+    .from(sql`(values (1)) as one`)
+  if (!row) throw new Error('the facts of a token answered no row')
+  return row
+}
+
+/**
+ * Whether the token was revoked, by the rule that holds offline too. Only that its tenant stands still is left to the
+ * facts: the tokens of a suspended tenant may read the tenant.
+ */
+export const isRevoked = ({ facts, revoked }: BearerFacts): boolean =>
+  revoked.some((target) => target !== TENANT || facts?.tenant.status === 'active')
 
 export const readFactsOfApiKey = (
   database: Database,

@@ -94,6 +94,7 @@ export const SERVICE_FUNCTIONS = [
   'find_api_key(bytea)',
   'locate(text, uuid)',
   'read_revocations(text, uuid, timestamptz)',
+  'find_revoked(uuid, bigint, bigint, text[], timestamptz)',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

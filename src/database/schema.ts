@@ -65,7 +65,10 @@ export const slugs = tenantry.table(
     tenant_id: uuid().notNull(),
     released_at: instant(),
   },
-  (t) => [foreignKey({ name: 'slugs_history', columns: [t.tenant_id], foreignColumns: [histories.id] })],
+  (t) => [
+    foreignKey({ name: 'slugs_history', columns: [t.tenant_id], foreignColumns: [histories.id] }),
+    index('slugs_of_tenant').on(t.tenant_id),
+  ],
 )
 
 export const memberships = tenantry.table(

@@ -44,7 +44,9 @@ interface OfAll {
 /** All histories, as of a snapshot. Positions are drawn under each history's lock, so within one they follow revisions. */
 export const listEventsOfAll = (tx: PlatformTx, { snapshot, after, type, limit }: OfAll): Promise<EventRow[]> => {
   const wanted: (SQL | undefined)[] = [
-    sql`pg_visible_in_snapshot(${events.xid}, ${snapshot}::pg_snapshot)`,
+    // Restored from a dump into another cluster, a row is of a transaction that lies in the future: it is old.
+    sql`(pg_visible_in_snapshot(${events.xid}, ${snapshot}::pg_snapshot)
+      or ${events.xid} >= (select pg_snapshot_xmax(pg_current_snapshot())))`,
     gt(events.position, after),
     type === undefined ? undefined : eq(events.type, type),
   ]

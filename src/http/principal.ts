@@ -1,5 +1,5 @@
 // Who is calling. Made by authentication, read by authorization and by the operations.
-import { type Grant, holds } from '@tenantry/client'
+import { type Grant, holds, type Revocable } from '@tenantry/client'
 import type { TenantStatus } from '../tenants/status.ts'
 
 /**
@@ -18,8 +18,15 @@ interface PlatformWide {
   tenant_status: null
 }
 
-export type ApiKeyPrincipal = { kind: 'api_key'; id: string; rights: Rights } & (TenantBound | PlatformWide)
-export type MemberPrincipal = { kind: 'membership'; id: string; user_id: string; rights: Rights } & TenantBound
+interface Empowered {
+  id: string
+  rights: Rights
+  /** When the rights end by themselves: the end of the key, or of the membership behind a token. */
+  ends_at: string | null
+}
+
+export type ApiKeyPrincipal = Empowered & { kind: 'api_key' } & (TenantBound | PlatformWide)
+export type MemberPrincipal = Empowered & { kind: 'membership'; user_id: string; token: Revocable } & TenantBound
 export type Principal = ApiKeyPrincipal | MemberPrincipal
 
 export const mayDo = (principal: Principal, permission: string): boolean =>

@@ -1,7 +1,7 @@
 // What happens to a membership, inside one scope. Everything is decided under the lock of the tenant's history: the last
 // owner, and what the one acted upon holds at this moment.
 import type { components } from '@tenantry/client/contract'
-import { requireWithinOwn } from '../authorization/escalation.ts'
+import { requireEndWithinOwn, requireWithinOwn } from '../authorization/escalation.ts'
 import { violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
@@ -71,6 +71,7 @@ export const addMembership = async (
   requireFuture(expires_at, by.now)
   const roles = await resolveRoles(tx, history.id, keys)
   requireWithinOwn(by.principal, roles)
+  requireEndWithinOwn(by.principal, expires_at)
   const at = by.now.toISOString()
   const row = await insertMembership(tx, {
     ...{ tenant_id: history.id, id: newId(), user_id, status: 'active', email, display_name, properties, expires_at },
@@ -99,6 +100,8 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
     return { membership, history }
   }
   await requireOwnerRemains(tx, membership, { ...membership, ...fields, roles })
+  const { expires_at = membership.expires_at } = fields
+  if (narrows({ expires_at, roles }, membership)) requireEndWithinOwn(by.principal, expires_at) // something is given
   const row = await updateMembership(tx, which, { ...fields, revision: history.next, updated_at: by.now.toISOString() })
   if (given) await replaceMembershipRoles(tx, which, given)
   await history.append(tx, {

@@ -1,6 +1,6 @@
 // HTTP in and out of signing keys: which there are, and turning them.
 import type { components } from '@tenantry/client/contract'
-import { History } from '../database/history.ts'
+import { lockPlatform } from '../authorization/recheck.ts'
 import type { Database, PlatformTx } from '../database/scope.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { type Write, writeHeaders } from '../http/write.ts'
@@ -34,11 +34,11 @@ export const signingKeyHandlers = ({
 
   rotateSigningKeys: async (call) => {
     const key = await generateKey(algorithm)
-    return write(call, async (anyTx, { actor, now }) => {
+    return write(call, async (anyTx, by) => {
       const tx = anyTx as PlatformTx // a platform operation without a tenant runs in the platform's scope
-      const history = await History.lockPlatform(tx)
+      const history = await lockPlatform(tx, by)
       const turn = call.body?.emergency ? replaceAllKeys : announceKey
-      await turn({ tx, history, actor, now }, seal, key)
+      await turn({ tx, history, actor: by.actor, now: by.now }, seal, key)
       return { status: 200, body: await listOf(tx), headers: writeHeaders(history) }
     })
   },

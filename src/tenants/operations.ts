@@ -1,5 +1,6 @@
 // What happens to a tenant, inside one scope.
 import type { components } from '@tenantry/client/contract'
+import { requireUnchanged } from '../authorization/recheck.ts'
 import { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
 import type { PlatformTx, Tx } from '../database/scope.ts'
@@ -28,6 +29,7 @@ const GRACE_DAYS = 30
 const DAY_MS = 86_400_000
 
 export const createTenant = async (tx: PlatformTx, by: By, input: TenantCreate): Promise<Changed> => {
+  await requireUnchanged(tx, by)
   const id = newId()
   const history = await History.create(tx, id)
   const slug = await obtainSlug(tx, id, by.now, input)

@@ -1,7 +1,7 @@
 // Tokens on Tenantry's own API. Verified with the same code as downstream, then re-decided: the rights are the member's
 // current ones, intersected with the token's.
 import { type Principal as Bearer, createVerifier, TenantryError, type Verifier } from '@tenantry/client'
-import { type MemberFacts, readFactsOfMembership } from '../authorization/facts.ts'
+import { type BearerFacts, isRevoked, readFactsOfBearer } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { MemberPrincipal } from '../http/principal.ts'
@@ -36,10 +36,11 @@ export class TokenHolders {
   async find(token: string): Promise<MemberPrincipal | 'token.invalid' | 'token.stale'> {
     const bearer = await this.#verify(token)
     if (bearer === undefined || bearer.membership_id === null) return 'token.invalid'
-    const facts = await readFactsOfMembership(this.#database, bearer.tenant_id, bearer.membership_id)
+    const now = this.#clock()
+    const found = await readFactsOfBearer(this.#database, bearer.claims, now)
     // A key that another replica threw away meanwhile has signed nothing any more.
-    if (facts && !(await this.#keys.findAt(kidOf(token), facts.platform_revision))) return 'token.invalid'
-    return principalOf(bearer, facts, this.#clock()) ?? 'token.stale'
+    if (found.facts && !(await this.#keys.findAt(kidOf(token), found.facts.platform_revision))) return 'token.invalid'
+    return principalOf(bearer, found, now) ?? 'token.stale'
   }
 
   async #verify(token: string): Promise<Bearer | undefined> {
@@ -56,9 +57,11 @@ export class TokenHolders {
 const kidOf = (token: string): string =>
   JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()).kid
 
-const principalOf = (bearer: Bearer, facts: MemberFacts | null, now: Date): MemberPrincipal | undefined => {
+const principalOf = (bearer: Bearer, found: BearerFacts, now: Date): MemberPrincipal | undefined => {
+  const { facts } = found
   const member = facts?.membership
   if (!facts || !member || member.user_id !== bearer.user_id || statusOf(member, now) !== 'active') return undefined
+  if (isRevoked(found)) return undefined
   return {
     kind: 'membership',
     id: member.id,
@@ -66,5 +69,7 @@ const principalOf = (bearer: Bearer, facts: MemberFacts | null, now: Date): Memb
     tenant_id: facts.tenant.id,
     tenant_status: facts.tenant.status,
     rights: [member.roles, bearer.grants],
+    ends_at: member.expires_at,
+    token: bearer.claims,
   }
 }

@@ -205,14 +205,62 @@ t.test('an admin manages whom he outranks, and what is the tenant’s', async (t
   })
 })
 
-t.test('a token is decided anew at every request: what was taken since is gone', async (t) => {
+t.test('what was taken since a token was issued is gone at the next request, as it is offline', async (t) => {
   const { caller, membership } = await s.aMember(tenant_id, 'admin')
   t.equal((await caller.get('/memberships')).status, 200)
   await s.root.patch(`/memberships/${membership.id}`, { roles: ['viewer'] })
+  const takeBack = (by: Caller) => by.patch(`/memberships/${membership.id}`, { roles: ['admin'] })
+  const before = await s.dump()
+  for (const answer of [await caller.get('/memberships'), await takeBack(caller)]) {
+    t.match(answer, { status: 401, body: { code: 'token.stale' } })
+  }
+  t.equal(await s.dump(), before)
+  const fresh = s.as(await s.aToken(tenant_id, membership.user_id))
   await refuses(t, 'permission.missing', {
-    reading: () => caller.get('/memberships'),
-    'taking it back': () => caller.patch(`/memberships/${membership.id}`, { roles: ['admin'] }),
+    reading: () => fresh.get('/memberships'),
+    'taking it back': () => takeBack(fresh),
   })
+})
+
+t.test('the tokens that a key asked for end with it, on our own API too', async (t) => {
+  const { membership } = await s.aMember(tenant_id, 'admin')
+  const issuing = { tenant_id, permissions: ['*', 'tenantry.*', 'tenantry.token:issue'] }
+  for (const input of [issuing, { ...issuing, tenant_id: undefined }]) {
+    const key = await s.anApiKey(JSON.parse(JSON.stringify(input)))
+    const { body } = await s.as(key.secret).post('/tokens', { tenant_id, user_id: membership.user_id })
+    const caller = s.as(body.access_token)
+    t.equal((await caller.get('/memberships')).status, 200)
+    t.equal((await s.root.delete(`/api-keys/${key.id}`)).status, 204)
+    t.match(await caller.get('/memberships'), { status: 401, body: { code: 'token.stale' } })
+  }
+})
+
+t.test('rights for a time do not make themselves last', async (t) => {
+  const end = s.instant(3_600)
+  const guest = await s.aMembership(tenant_id, { roles: ['admin'], expires_at: end })
+  const other = await s.aMembership(tenant_id, { roles: ['viewer'] })
+  const tempted = s.as(await s.aToken(tenant_id, guest.user_id))
+  const key = await s.anApiKey({ permissions: ['*', 'tenantry.*'], expires_at: end })
+  const platform = s.as(key.secret)
+  await refuses(t, 'role.exceeds_own', {
+    'clearing his own end': () => tempted.patch(`/memberships/${guest.id}`, { expires_at: null }),
+    'moving his own end': () => tempted.patch(`/memberships/${guest.id}`, { expires_at: s.instant(3_601) }),
+    'a member without an end': () => tempted.post('/memberships', { user_id: 'user_new' }),
+    'a member with a later end': () =>
+      tempted.post('/memberships', { user_id: 'user_new', expires_at: s.instant(3_601) }),
+    'a role for somebody who stays': () => tempted.patch(`/memberships/${other.id}`, { roles: ['admin'] }),
+    'a key without an end': () => aKeyOf(tempted, ['invoice:read']),
+    'a key with a later end': () => aKeyOf(tempted, ['invoice:read'], { expires_at: s.instant(3_601) }),
+    'a key from a key': () => aKeyOf(platform, ['invoice:read']),
+    'an owner from a key': () => platform.post('/tenants', { name: 'X', owner: { user_id: 'user_new' } }),
+  })
+  t.equal((await tempted.patch(`/memberships/${other.id}`, { display_name: 'Vera' })).status, 200)
+  t.equal((await tempted.patch(`/memberships/${other.id}`, { roles: ['admin'], expires_at: end })).status, 200)
+  t.equal((await tempted.post('/memberships', { user_id: 'user_guest', expires_at: end })).status, 201)
+  t.equal((await aKeyOf(tempted, ['invoice:read'], { expires_at: s.instant(3_599) })).status, 201)
+  const provisioning = await s.anApiKey({ permissions: ['tenantry.*', 'tenantry.role:assign_any'], expires_at: end })
+  const made = await s.as(provisioning.secret).post('/tenants', { name: 'X', owner: { user_id: 'user_new' } })
+  t.equal(made.status, 201, 'a provisioning key may')
 })
 
 t.test('a token never grows: what was given since needs a fresh one', async (t) => {

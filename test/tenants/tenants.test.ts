@@ -182,7 +182,9 @@ t.test('credentials of a suspended tenant can read the tenant, and nothing more'
     })
   }
   await move(id, 'restore')
-  t.equal((await owner.get('/memberships')).status, 200, 'and all is as it was afterwards')
+  t.equal((await key.get('/memberships')).status, 200, 'and all is as it was afterwards')
+  t.match(await owner.get('/memberships'), { status: 401, body: { code: 'token.stale' } }, 'but for older tokens')
+  t.equal((await s.as(await s.aToken(id, 'user_olga')).get('/memberships')).status, 200)
 })
 
 t.test('the platform can put a suspended tenant in order, but not one on its way out', async (t) => {
@@ -208,7 +210,7 @@ t.test('the owner may end the tenant, an admin may not, and only the platform ta
   t.match(answer, { status: 202, body: { status: 'deletion_scheduled', deletes_at: s.instant(GRACE_SECONDS) } })
   t.match(await move(id, 'restore', undefined, owner.caller), { status: 403, body: { code: 'scope.platform_only' } })
   t.match(await move(id, 'restore'), { status: 200, body: { status: 'active', deletes_at: null } })
-  t.equal((await owner.caller.get('/memberships')).status, 200)
+  t.equal((await s.as(await s.aToken(id, owner.membership.user_id)).get('/memberships')).status, 200)
 })
 
 t.test('lists of tenants are filtered by state, slug and text', async (t) => {

@@ -109,8 +109,17 @@ function isRevoked(targets: Targets, target: string, rev: number, now_ms: number
   return targets.get(target)?.some((bound) => rev < bound.rev && now_ms < bound.expires_at_ms) === true
 }
 
-/** What an entry can name to mean this token. A machine's `sub` is spelt like the target that names its key. */
-function targetsOf({ membership_id, roles, client_id, sub, jti }: Revocable): string[] {
+/**
+ * What an entry can name to mean this token, apart from its signing key. A machine's `sub` is spelt like the target that
+ * names its key.
+ */
+export function targetsOf({
+  membership_id,
+  roles,
+  client_id,
+  sub,
+  jti,
+}: Omit<Revocable, 'tenant_id' | 'rev'>): string[] {
   return [
     'tenant',
     membership_id === null ? sub : `membership:${membership_id}`,
