@@ -132,6 +132,11 @@ export const CATALOGUE = {
     'Still in progress',
     'A request with this Idempotency-Key is running. Try again in a moment.',
   ),
+  'idempotency.answer_lost': entry(
+    409,
+    'Done before, answer lost',
+    'The request with this Idempotency-Key was carried out, but its answer was sealed with an encryption key that the service no longer has. Look up what it made. To avoid this, keep TENANTRY_PREVIOUS_ENCRYPTION_KEY for a day.',
+  ),
   'precondition.failed': entry(
     412,
     'Changed in the meantime',
@@ -164,6 +169,11 @@ export const CATALOGUE = {
     422,
     'Idempotency-Key used before',
     'This Idempotency-Key came with another body before. Use a new key for a new request.',
+  ),
+  'stream.too_many': entry(
+    429,
+    'Too many streams',
+    'This credential has 200 streams open on this replica. One per process is enough: close some, or use more keys.',
   ),
   'headers.too_large': entry(431, 'Headers too large', 'The request’s headers have more than 16 KiB.'),
   internal: entry(500, 'Internal error', 'Something went wrong on our side. The request id finds it in the log.'),

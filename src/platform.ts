@@ -12,8 +12,7 @@ import { apiKeyTarget } from './revocations/targets.ts'
 import { insertBuiltInRoles } from './roles/built-in.ts'
 import type { Seal } from './sealing.ts'
 import { type Algorithm, generateKey } from './signing-keys/generation.ts'
-import { listSigningKeys } from './signing-keys/queries.ts'
-import { addFirstKey, resealKeys } from './signing-keys/rotation.ts'
+import { ensureKey, resealKeys } from './signing-keys/rotation.ts'
 
 /** Everything, the two permissions that go by name only included. */
 const ROOT_PERMISSIONS = ['*', 'tenantry.*', 'tenantry.token:issue', ASSIGN_ANY]
@@ -34,13 +33,12 @@ export const preparePlatform = async (
   database: Database,
   { root_api_key, seal, algorithm, now }: Prepare,
 ): Promise<Platform> => {
-  const first_key = await generateKey(algorithm) // before the lock; thrown away where there is one already
+  const key = await generateKey(algorithm) // before the lock; thrown away where there is one already
   return database.asPlatform('prepare the platform at start', async (tx) => {
     const history = await lockPlatform(tx, now)
     const root_id = await ensureRootKey(tx, history, root_api_key, now)
     await resealKeys(tx, seal)
-    const hasKey = (await listSigningKeys(tx)).some(({ status }) => status === 'active')
-    if (!hasKey) await addFirstKey({ tx, history, actor: SYSTEM, now }, seal, first_key)
+    await ensureKey({ tx, history, actor: SYSTEM, now }, seal, key)
     return { root: { hash: hashOf(root_api_key), principal: rootPrincipal(root_id) } }
   })
 }

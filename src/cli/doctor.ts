@@ -67,7 +67,10 @@ const examineOpened = async (config: Config | undefined): Promise<Check[]> => {
     const { examineSigningKey } = await import('../signing-keys/doctor.ts')
     const checks = await examineDatabase(database)
     if (checks.some(({ name, ok }) => !ok && name !== 'clock')) return checks
-    return [...checks, await examineSigningKey(database, config?.encryption_key ?? encryption_key)]
+    const keys = [config?.encryption_key ?? encryption_key, config?.previous_encryption_key].filter(
+      (key) => key !== undefined,
+    )
+    return [...checks, await examineSigningKey(database, keys)]
   } finally {
     await database.close()
   }

@@ -1,6 +1,6 @@
 // tenantry migrate
 import type { Command } from 'commander'
-import { readDatabaseSettings } from '../config.ts'
+import { ConfigError, readDatabaseSettings } from '../config.ts'
 import { print } from './output.ts'
 
 interface Options {
@@ -31,9 +31,9 @@ role of --grant-to, which owns nothing, so that row-level security binds it.
 const migrate = async ({ grantTo, ...options }: Options): Promise<void> => {
   const { database_url, data_dir } = readDatabaseSettings(process.env)
   if (database_url === undefined) {
-    const detail = `DATABASE_URL is not set: \`tenantry serve\` migrates the embedded database in ${data_dir} by itself.`
-    print(options, { from: null, to: null, applied: [], granted_to: null, detail }, [detail])
-    return
+    throw new ConfigError([
+      `DATABASE_URL is not set: nothing was migrated; \`tenantry serve\` migrates the embedded database in ${data_dir} by itself`,
+    ])
   }
   const { migratePostgres } = await import('../database/migrations.ts')
   const role = grantTo === undefined ? undefined : { name: grantTo, password: process.env.TENANTRY_SERVICE_PASSWORD }

@@ -21,6 +21,8 @@ export interface Connection {
   transaction<T>(work: Work<T>): Promise<T>
   /** Runs one statement outside any transaction and answers the `value` column of its first row. */
   value(statement: Statement, parameters: unknown[]): Promise<unknown>
+  /** Asks for a sign of life, whatever else is under way. */
+  ping(): Promise<void>
   close(): Promise<void>
 }
 
@@ -34,6 +36,7 @@ export const embeddedConnection = (client: PGlite): Connection => {
       const { rows } = await client.query<{ value: unknown }>(text, parameters)
       return rows[0]?.value
     },
+    ping: async () => void (await client.query('select 1')),
     close: () => client.close(),
   }
 }
@@ -66,12 +69,19 @@ const transactOn = async <T>(pool: pg.Pool, work: Work<T>): Promise<T> => {
   }
 }
 
-/** @param onIdleError told of connections that break while idle; the pool replaces them */
-export const openPostgres = (url: string, onIdleError: (error: Error) => void): Connection => {
-  const pool = new pg.Pool({ ...POOL, connectionString: url })
+const openPool = (settings: pg.PoolConfig, onIdleError: (error: Error) => void): pg.Pool => {
+  const pool = new pg.Pool(settings)
   pool.on('error', onIdleError)
   // One that breaks in use fails its statement, and that is how we learn of it; unheard, the event would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
+/** @param onIdleError told of connections that break while idle; the pool replaces them */
+export const openPostgres = (url: string, onIdleError: (error: Error) => void): Connection => {
+  const pool = openPool({ ...POOL, connectionString: url }, onIdleError)
+  // Not of the same pool: a service that is busy is still ready, and one that is not is asked no more.
+  const probe = openPool({ ...POOL, connectionString: url, max: 1 }, onIdleError)
   return {
     kind: 'postgres',
     transaction: (work) => transactOn(pool, work),
@@ -79,6 +89,7 @@ export const openPostgres = (url: string, onIdleError: (error: Error) => void): 
       const { rows } = await pool.query<{ value: unknown }>({ name, text, values: parameters })
       return rows[0]?.value
     },
-    close: () => pool.end(),
+    ping: async () => void (await probe.query('select 1')),
+    close: async () => void (await Promise.all([pool.end(), probe.end()])),
   }
 }

@@ -30,13 +30,26 @@ const WATCHED_MS = 3 * HEARTBEAT_MS // a machine that slept has old heartbeats a
 interface Holder {
   pid: number
   host: string
+  /** What tells the process from a later one with the same id; undefined where the system does not say. */
+  started: string | undefined
   nonce: string
 }
 
-const isAlive = (pid: number): boolean => {
+/** When a process began, in Linux's words: the boot, and the clock ticks since. */
+const startOf = (pid: number): string | undefined => {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '') // a name may have spaces in it
+    return `${boot}:${fields.split(' ')[19]}` // proc(5): starttime, the 22nd of all
+  } catch {
+    return undefined
+  }
+}
+
+const isAlive = (pid: number, started: string | undefined): boolean => {
   try {
     process.kill(pid, 0)
-    return true
+    return started === undefined || started === (startOf(pid) ?? started)
   } catch (error) {
     return codeOf(error) === 'EPERM'
   }
@@ -55,8 +68,8 @@ const holderOf = (file: string): Partial<Holder> => {
 }
 
 const isAbandoned = async (file: string): Promise<boolean> => {
-  const { pid, host } = holderOf(file)
-  if (pid !== undefined && host === hostname() && pid !== process.pid) return !isAlive(pid)
+  const { pid, host, started } = holderOf(file)
+  if (pid !== undefined && host === hostname() && pid !== process.pid) return !isAlive(pid, started)
   const first = beatOf(file)
   const since = Date.now()
   for (;;) {
@@ -112,7 +125,8 @@ const takeOver = async (file: string, holder: Holder): Promise<boolean> => {
 /** Answers how to give the lock back. @throws DirectoryInUse */
 export const lockDirectory = async (directory: string): Promise<() => void> => {
   const file = join(directory, 'lock')
-  const holder: Holder = { pid: process.pid, host: hostname(), nonce: randomBytes(8).toString('hex') }
+  const { pid } = process
+  const holder: Holder = { pid, host: hostname(), started: startOf(pid), nonce: randomBytes(8).toString('hex') }
   if (!create(file, holder) && !(await takeOver(file, holder))) {
     const { pid, host } = holderOf(file)
     throw new DirectoryInUse([

@@ -67,7 +67,8 @@ export const migratePostgres = async (url: string, role: ServiceRole | undefined
     await migratePg(database, OPTIONS)
     await database.execute(LET_SERVICE_READ)
     await database.execute(LET_SERVICE_SELECT)
-    if (role) await admitServiceRole(client, role)
+    const names = new Set([...(role ? [role.name] : []), ...(await admittedBefore(client))])
+    for (const name of names) await admitServiceRole(client, name)
     const tags = journal().map(({ tag }) => tag)
     const from = tags[Math.min(before, tags.length) - 1] ?? null // a newer version may have been here
     return { from, to: tags.at(-1) ?? '', applied: tags.slice(before) }
@@ -108,7 +109,20 @@ const ensureServiceRole = async (client: pg.Client, { name, password }: ServiceR
   )
 }
 
-const admitServiceRole = async (client: pg.Client, { name }: ServiceRole): Promise<void> => {
+/** Who works as the service already: an upgrade must not leave them without the functions that it brings. */
+const admittedBefore = async (client: pg.Client): Promise<string[]> => {
+  const { rows } = await client.query<{ name: string }>(
+    `select r.rolname as name from pg_roles r
+     where r.rolcanlogin and not r.rolsuper and r.rolname <> current_user
+       and pg_has_role(r.oid, 'tenantry_tenant', 'member') and pg_has_role(r.oid, 'tenantry_platform', 'member')
+       and has_function_privilege(r.oid, 'tenantry.read_facts(uuid, text, uuid)', 'execute')
+       and not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = 'tenantry' and c.relowner = r.oid)`,
+  )
+  return rows.map(({ name }) => name)
+}
+
+const admitServiceRole = async (client: pg.Client, name: string): Promise<void> => {
   const role = client.escapeIdentifier(name)
   for (const granted of ['tenantry_tenant', 'tenantry_platform']) {
     const { rows } = await client.query<{ has: boolean }>(`select pg_has_role($1, $2, 'member') as has`, [

@@ -77,8 +77,12 @@ export class Database {
     this.#onRevocation = listener
   }
 
+  /** @throws Problem `database.unavailable` */
   async ping(): Promise<void> {
-    await this.call({ name: 'ping', text: 'select 1 as value' })
+    refuseNesting()
+    await this.#connection.ping().catch((error: unknown) => {
+      throw faultOf(error)
+    })
   }
 
   close(): Promise<void> {

@@ -1,5 +1,5 @@
 // Who is calling. Made by authentication, read by authorization and by the operations.
-import { type Grant, holds, type Revocable } from '@tenantry/client'
+import { type Grant, holds, type TokenClaims } from '@tenantry/client'
 import type { TenantStatus } from '../tenants/status.ts'
 
 /**
@@ -26,7 +26,7 @@ interface Empowered {
 }
 
 export type ApiKeyPrincipal = Empowered & { kind: 'api_key' } & (TenantBound | PlatformWide)
-export type MemberPrincipal = Empowered & { kind: 'membership'; user_id: string; token: Revocable } & TenantBound
+export type MemberPrincipal = Empowered & { kind: 'membership'; user_id: string; token: TokenClaims } & TenantBound
 export type Principal = ApiKeyPrincipal | MemberPrincipal
 
 export const mayDo = (principal: Principal, permission: string): boolean =>

@@ -5,6 +5,7 @@ import canonicalize from 'canonicalize'
 import { and, eq, sql } from 'drizzle-orm'
 import type { Clock } from '../clock.ts'
 import type { Actor, History } from '../database/history.ts'
+import { Lanes } from '../database/lanes.ts'
 import { idempotencyKeys } from '../database/schema.ts'
 import type { Database, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
@@ -28,17 +29,21 @@ export type Write = <A extends Answer>(call: AnyCall, work: (tx: Tx, by: By) => 
 
 const KEPT_HOURS = 24
 
-export const writeWith =
-  (database: Database, clock: Clock, seal: Seal): Write =>
-  (call, work) => {
-    const { principal } = call
-    const by: By = { principal, actor: { type: principal.kind, id: principal.id }, now: clock() }
-    return database.within(call.scope, call.operation_id, (tx) =>
-      call.idempotency_key === undefined
-        ? work(tx, by)
-        : once(tx, seal, by.now, keptAt(call), call, () => work(tx, by)),
-    )
+export const writeWith = (database: Database, clock: Clock, seal: Seal): Write => {
+  const lanes = new Lanes()
+  return (call, work) => {
+    const { principal, scope } = call
+    const run = () => {
+      const by: By = { principal, actor: { type: principal.kind, id: principal.id }, now: clock() }
+      return database.within(scope, call.operation_id, (tx) =>
+        call.idempotency_key === undefined
+          ? work(tx, by)
+          : once(tx, seal, by.now, keptAt(call), call, () => work(tx, by)),
+      )
+    }
+    return scope === 'platform' ? run() : lanes.run(scope.tenant_id, run)
   }
+}
 
 interface Kept {
   history_id: string
@@ -70,7 +75,7 @@ const once = async <A extends Answer>(
   const before = await findKept(tx, kept, now)
   if (before) {
     if (!before.request_hash.equals(request_hash)) throw new Problem('idempotency.mismatch')
-    return JSON.parse(seal.open(before.sealed_response, context).toString()) // what this same operation answered
+    return JSON.parse(open(seal, before.sealed_response, context)) // what this same operation answered
   }
   const answer = await work()
   await keep(tx, {
@@ -80,6 +85,14 @@ const once = async <A extends Answer>(
     created_at: now.toISOString(),
   })
   return answer
+}
+
+const open = (seal: Seal, sealed: Buffer, context: string): string => {
+  try {
+    return seal.open(sealed, context).toString()
+  } catch (cause) {
+    throw new Problem('idempotency.answer_lost', { cause })
+  }
 }
 
 /** Two requests with one key at the same time: the second is told to wait rather than kept waiting. */

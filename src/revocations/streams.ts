@@ -2,6 +2,7 @@
 import { PassThrough, type Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
+import { Problem } from '../errors.ts'
 import type { Principal } from '../http/principal.ts'
 import { type Batch, type Entry, readEntries } from './entries.ts'
 import type { RevocationTail } from './tail.ts'
@@ -9,6 +10,8 @@ import { apiKeyTarget, membershipTarget, TENANT } from './targets.ts'
 
 const ALIVE_MS = 5_000
 const RETRY_MS = 1_000
+const LASTS_MS = 600_000 // a new connection shows a credential that is still good
+const MOST_OF_ONE = 200 // credential: a service has one stream a process
 const MOST_UNREAD_BYTES = 1_048_576 // who reads this slowly is not following; the connection ends and it starts over
 
 type Kind = 'snapshot' | 'revocations' | 'alive'
@@ -27,7 +30,7 @@ export class RevocationStreams {
   readonly #database: Database
   readonly #tail: RevocationTail
   readonly #clock: Clock
-  readonly #open = new Set<PassThrough>()
+  readonly #open = new Map<PassThrough, string>()
 
   constructor(database: Database, tail: RevocationTail, clock: Clock) {
     this.#database = database
@@ -35,14 +38,18 @@ export class RevocationStreams {
     this.#clock = clock
   }
 
-  /** Listens first and reads what came before second, so nothing falls in between; what comes twice does no harm. */
+  /**
+   * Listens first and reads what came before second, so nothing falls in between; what comes twice does no harm.
+   * @throws Problem `stream.too_many`
+   */
   async open({ principal, tenant_id, since }: Wish): Promise<Readable> {
+    this.#requireRoom(principal)
     const early: Batch[] = []
     let hear = (batch: Batch): void => void early.push(batch)
     const stop = await this.#tail.listen((batch) => hear(batch))
     try {
       const first = await readEntries(this.#database, { since, tenant_id, now: this.#clock() })
-      const stream = this.#connect(stop)
+      const stream = this.#connect(principal, stop)
       stream.write(`retry: ${RETRY_MS}\n\n${eventOf(since === undefined ? 'snapshot' : 'revocations', first)}`)
       hear = this.#writer(stream, principal, tenant_id)
       for (const batch of early) hear(batch)
@@ -55,12 +62,18 @@ export class RevocationStreams {
 
   /** Ends every stream: the process stops. */
   close(): void {
-    for (const stream of this.#open) stream.end()
+    for (const stream of this.#open.keys()) stream.end()
   }
 
-  #connect(stop: () => void): PassThrough {
+  #requireRoom(principal: Principal): void {
+    const owner = ownerOf(principal)
+    const open = [...this.#open.values()].filter((each) => each === owner).length
+    if (open >= MOST_OF_ONE) throw new Problem('stream.too_many', { headers: { 'Retry-After': '60' } })
+  }
+
+  #connect(principal: Principal, stop: () => void): PassThrough {
     const stream = new PassThrough()
-    this.#open.add(stream)
+    this.#open.set(stream, ownerOf(principal))
     stream.once('close', () => {
       stop()
       this.#open.delete(stream)
@@ -70,10 +83,12 @@ export class RevocationStreams {
 
   #writer(stream: PassThrough, principal: Principal, tenant_id: string | undefined): (batch: Batch) => void {
     let wroteAt = this.#clock().getTime()
+    const endsAt = Math.min(wroteAt + LASTS_MS, endOf(principal))
     return ({ snapshot, entries: all }) => {
       const entries =
         tenant_id === undefined ? all : all.filter(({ history }) => history === tenant_id || history === 'platform')
       const now = this.#clock().getTime()
+      if (now >= endsAt) return void stream.end()
       if (entries.length === 0 && now - wroteAt < ALIVE_MS) return
       wroteAt = now
       stream.write(eventOf(entries.length === 0 ? 'alive' : 'revocations', { snapshot, entries }))
@@ -81,6 +96,14 @@ export class RevocationStreams {
       else if (entries.some((entry) => concerns(entry, principal))) stream.end()
     }
   }
+}
+
+const ownerOf = ({ kind, id }: Principal): string => `${kind}:${id}`
+
+/** When the credential is over, in milliseconds. */
+const endOf = (principal: Principal): number => {
+  const rights = principal.ends_at === null ? Number.POSITIVE_INFINITY : Date.parse(principal.ends_at)
+  return principal.kind === 'membership' ? Math.min(rights, principal.token.exp * 1_000) : rights
 }
 
 /** Whether the entry ends the credential that listens: after it, a new connection has to show a good one. */

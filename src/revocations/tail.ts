@@ -53,7 +53,6 @@ export class RevocationTail {
 
   async #follow(): Promise<void> {
     const { snapshot } = await this.#readSince(undefined)
-    if (this.#listeners.size === 0 || this.#timer !== undefined) return // everybody left meanwhile, or came back sooner
     this.#since = snapshot
     this.#timer = setInterval(() => this.#read(), POLL_MS)
     this.#timer.unref()

@@ -5,13 +5,14 @@ import { Seal, SealError } from '../sealing.ts'
 import { listSigningKeys } from './queries.ts'
 import { sealingContext } from './rotation.ts'
 
-export const examineSigningKey = async (database: Database, encryption_key: Buffer | undefined): Promise<Check> => {
+/** @param encryption_keys the present one, then a previous one */
+export const examineSigningKey = async (database: Database, encryption_keys: Buffer[]): Promise<Check> => {
   const name = 'signing key'
-  if (encryption_key === undefined)
-    return { name, ok: false, detail: 'not checked: the settings give no encryption key' }
+  const [present, ...previous] = encryption_keys
+  if (present === undefined) return { name, ok: false, detail: 'not checked: the settings give no encryption key' }
   try {
     const keys = await database.asPlatform('try to unseal the signing keys', listSigningKeys)
-    const seal = new Seal(encryption_key)
+    const seal = new Seal(present, ...previous)
     for (const { kid, sealed_private_key } of keys) seal.open(sealed_private_key, sealingContext(kid))
     const active = keys.find(({ status }) => status === 'active')
     return { name, ok: true, detail: active ? `${active.kid} can be unsealed` : 'none yet; the first start makes one' }

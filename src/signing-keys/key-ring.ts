@@ -12,6 +12,7 @@ import { sealingContext } from './rotation.ts'
 import { makeSigner, type Sign } from './signer.ts'
 
 const FRESH_MS = 30_000
+const KEPT_MS = 3_600_000 // what verifiers keep a key set for, when it cannot be had
 const COOL_DOWN_MS = 5_000 // tokens with made-up kids must not cost a reading each
 
 export interface Signers {
@@ -42,8 +43,15 @@ export class KeyRing {
 
   /** What is published: the keys that sign, will sign, and did sign what may still be valid. */
   async publicKeys(): Promise<PublicJwk[]> {
-    const { public_keys } = await this.#atMost(FRESH_MS)
+    const { public_keys } = await this.#atMost(FRESH_MS).catch((fault: unknown) => this.#orLast(fault))
     return [...public_keys.values()]
+  }
+
+  /** While the database is away, verifiers go on with what they could have kept themselves. */
+  #orLast(fault: unknown): Loaded {
+    const loaded = this.#loaded
+    if (loaded !== undefined && this.#clock().getTime() - loaded.at < KEPT_MS) return loaded
+    throw fault
   }
 
   /** The key with this id. A kid that is not known may be new; one reading in five seconds finds out. */

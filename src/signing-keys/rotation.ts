@@ -47,8 +47,15 @@ const add = async ({ tx, history, actor, now }: Turn, seal: Seal, key: NewKey, a
   await history.append(tx, { type: 'signing_key.created', actor, at: now, data })
 }
 
-/** The first key of an installation. */
-export const addFirstKey = (turn: Turn, seal: Seal, key: NewKey): Promise<void> => add(turn, seal, key, turn.now)
+/**
+ * What a start does: the first key of an installation, or a successor where another algorithm is wanted. At the start
+ * only, so that replicas that are told different things do not answer each other's keys with new ones for ever.
+ */
+export const ensureKey = async (turn: Turn, seal: Seal, key: NewKey): Promise<void> => {
+  const active = (await listSigningKeys(turn.tx)).find(({ status }) => status === 'active')
+  if (!active) await add(turn, seal, key, turn.now)
+  else if (active.algorithm !== key.algorithm) await announceKey(turn, seal, key)
+}
 
 /** Publishes a successor, which signs in an hour. Repeatable: a successor that waits already is left as it is. */
 export const announceKey = async (turn: Turn, seal: Seal, key: NewKey): Promise<void> => {
@@ -79,14 +86,14 @@ export interface Due {
   announce: boolean
 }
 
-export const dueOf = (keys: SigningKeyRow[], algorithm: string, now: Date): Due => {
+export const dueOf = (keys: SigningKeyRow[], now: Date): Due => {
   const next = keys.find(({ status }) => status === 'next')
   const active = keys.find(({ status }) => status === 'active')
   const isOld = active !== undefined && now >= later(active.activates_at, PERIOD_MS - PUBLISHED_AHEAD_MS)
   return {
     activate: next && now >= new Date(next.activates_at) ? next : undefined,
     remove: keys.filter(({ retired_at }) => retired_at !== null && now >= later(retired_at, LONGEST_TOKEN_MS)),
-    announce: next === undefined && active !== undefined && (isOld || active.algorithm !== algorithm),
+    announce: next === undefined && isOld,
   }
 }
 
@@ -97,7 +104,7 @@ export const isAnyDue = ({ activate, remove, announce }: Due): boolean =>
 export const turnKeys = async (turn: Turn, seal: Seal, spare: NewKey): Promise<void> => {
   const { tx, history, actor, now } = turn
   const keys = await listSigningKeys(tx)
-  const { activate, remove, announce } = dueOf(keys, spare.algorithm, now)
+  const { activate, remove, announce } = dueOf(keys, now)
   if (remove.length > 0) {
     const kids = remove.map(({ kid }) => kid)
     await deleteSigningKeys(tx, kids)

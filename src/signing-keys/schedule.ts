@@ -9,7 +9,7 @@ import { dueOf, isAnyDue, turnKeys } from './rotation.ts'
 /** Takes the steps of the schedule that are due; mostly there are none, and no lock is taken. */
 export const turnKeysIfDue = async (database: Database, seal: Seal, algorithm: Algorithm, now: Date): Promise<void> => {
   const keys = await database.asPlatform('see which signing keys are due', listSigningKeys)
-  if (!isAnyDue(dueOf(keys, algorithm, now))) return
+  if (!isAnyDue(dueOf(keys, now))) return
   const spare = await generateKey(algorithm)
   await database.asPlatform('turn the signing keys', async (tx) => {
     const history = await History.lockPlatform(tx)

@@ -63,12 +63,13 @@ export const releaseSlug = async (tx: Tx, slug: string, tenant_id: string, now: 
   await tx.execute(sql`select tenantry.release_slug(${slug}, ${tenant_id}, ${now.toISOString()})`)
 }
 
-/** Tenants whose grace is over, some at a time. */
+/** Tenants whose grace is over, some at a time, in no order: those that cannot be erased must not stand in the way. */
 export const findErasable = async (tx: PlatformTx, now: Date, limit: number): Promise<string[]> => {
   const rows = await tx
     .select({ id: tenants.id })
     .from(tenants)
     .where(and(eq(tenants.status, 'deletion_scheduled'), lte(tenants.deletes_at, now.toISOString())))
+    .orderBy(sql`random()`)
     .limit(limit)
   return rows.map(({ id }) => id)
 }

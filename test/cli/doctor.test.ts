@@ -48,10 +48,13 @@ t.test('a database that lacks a migration is told from one that is current', asy
 })
 
 t.test('a signing key that another key sealed is not usable', async (t) => {
-  t.match(await examineSigningKey(database, randomBytes(32)), { ok: false, detail: /another TENANTRY_ENCRYPTION_KEY/ })
-  t.match(await examineSigningKey(database, undefined), { ok: false })
+  t.match(await examineSigningKey(database, [randomBytes(32)]), {
+    ok: false,
+    detail: /another TENANTRY_ENCRYPTION_KEY/,
+  })
+  t.match(await examineSigningKey(database, []), { ok: false })
   await superuser('delete from tenantry.signing_keys')
-  t.match(await examineSigningKey(database, randomBytes(32)), { ok: true, detail: /none yet/ })
+  t.match(await examineSigningKey(database, [randomBytes(32)]), { ok: true, detail: /none yet/ })
 })
 
 t.test('a database that does not answer is all there is to say', async (t) => {

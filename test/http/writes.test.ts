@@ -176,12 +176,20 @@ t.test('with If-Match a change happens only if nothing changed in between', asyn
   ]
   for (const [name, read, change] of targets) {
     const etag = String((await read()).headers.etag)
-    for (const stale of ['"0"', `W/${etag}`, etag.replaceAll('"', ''), 'nonsense', '"7777", "0"', `"${etag}"`]) {
+    for (const stale of ['"0"', `W/${etag}`, '"7777", "0"']) {
       t.match(
         await change({ 'if-match': stale }),
         { status: 412, body: { code: 'precondition.failed' } },
         `${name}: ${stale}`,
       )
+    }
+    for (const bare of [etag.replaceAll('"', ''), 'nonsense', `"${etag}"`, `${etag}, x`]) {
+      t.match(await change({ 'if-match': bare }), {
+        ...{
+          status: 400,
+          body: { code: 'request.invalid', errors: [{ pointer: 'header/If-Match', detail: /quotes/ }] },
+        },
+      })
     }
     t.equal((await read()).headers.etag, etag, 'nothing changed')
     t.equal((await change({ 'if-match': etag })).status, 200)

@@ -52,6 +52,15 @@ t.test('of two that find a dead lock the second does not take it from the first'
   t.same(fs.readdirSync(directory), ['lock'], 'and nothing is left of the struggle')
 })
 
+const onLinux = process.platform === 'linux' ? skip : 'the system does not say when a process began'
+
+t.test('a holder whose process id somebody else has now is gone', { skip: onLinux }, async (t) => {
+  const directory = aFolder(t)
+  const left = { pid: process.ppid, host: hostname(), started: 'an earlier boot:4711', nonce: 'left' }
+  fs.writeFileSync(path.join(directory, 'lock'), JSON.stringify(left))
+  t.equal(await aContender(t, directory).answer, 'taken')
+})
+
 t.test('a holder that stands still keeps its directory while it lives', { skip }, async (t) => {
   const directory = aFolder(t)
   const first = aContender(t, directory)

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { createVerifier } from '@tenantry/client'
 import t from 'tap'
+import { Problem } from '../../src/errors.ts'
 import { Seal } from '../../src/sealing.ts'
+import { KeyRing } from '../../src/signing-keys/key-ring.ts'
 import { turnKeysIfDue } from '../../src/signing-keys/schedule.ts'
 import { aService, made, type TestService } from '../support/service.ts'
 
@@ -125,11 +127,34 @@ for (const signing_algorithm of ['ES256', 'RS256', 'EdDSA'] as const) {
 
 t.test('another algorithm takes over by announcing a successor', async (t) => {
   const s = await aService(t)
-  await chore(s, 'EdDSA')
-  t.match(await keysOf(s), [
+  await aService(t, { replica_of: s, signing_algorithm: 'EdDSA' })
+  const both = [
     { algorithm: 'ES256', status: 'active' },
     { algorithm: 'EdDSA', status: 'next' },
+  ]
+  t.match(await keysOf(s), both)
+  s.advance(3_600)
+  for (const algorithm of ['ES256', 'EdDSA', 'ES256'] as const) await chore(s, algorithm)
+  t.match(await keysOf(s), [
+    { algorithm: 'ES256', status: 'retired' },
+    { algorithm: 'EdDSA', status: 'active' },
   ])
+  t.equal((await keysOf(s)).length, 2, 'replicas that are told different things do not fight over it')
+})
+
+t.test('keys are published for an hour after the database went', async (t) => {
+  const s = await aService(t)
+  const real = s.test_database.database
+  const away = new Problem('database.unavailable')
+  let isAway = false
+  const asPlatform: typeof real.asPlatform = (...asked) => (isAway ? Promise.reject(away) : real.asPlatform(...asked))
+  const ring = new KeyRing({ asPlatform } as typeof real, new Seal(s.encryption_key), () => s.now)
+  const keys = await ring.publicKeys()
+  isAway = true
+  s.advance(3_599)
+  t.same(await ring.publicKeys(), keys)
+  s.advance(1)
+  await t.rejects(ring.publicKeys(), away)
 })
 
 t.test('a new encryption key takes over from the previous one, and the previous one is needed no more', async (t) => {

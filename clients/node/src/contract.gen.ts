@@ -1239,7 +1239,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "method.not_allowed" | "membership.exists" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "idempotency.mismatch" | "headers.too_large" | "internal" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "method.not_allowed" | "membership.exists" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "database.unavailable" | "database.busy";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -2265,7 +2265,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The stream; it does not end by itself. */
+            /** @description The stream. It ends after ten minutes, or with its credential; connect again and go on. */
             200: {
                 headers: {
                     "Cache-Control": components["headers"]["CacheControl"];
