@@ -40,7 +40,7 @@ export const CATALOGUE = {
   'token.stale': entry(
     401,
     'Token stale',
-    'The token was good, but the membership it was issued for is no longer active. Get a fresh one, if the user still is a member.',
+    'The token was good, but since it was issued access was narrowed: the membership, its roles, or the key that asked for it. Get a fresh one, if the user still is a member.',
   ),
   'permission.missing': entry(
     403,
@@ -50,7 +50,7 @@ export const CATALOGUE = {
   'role.exceeds_own': entry(
     403,
     'More than one’s own rights',
-    'Nobody can give, or take from somebody, rights that they do not have themselves. A provisioning key with `tenantry.role:assign_any` may.',
+    'Nobody can give, or take from somebody, rights that they do not have themselves. Rights that end give none that last longer. A provisioning key with `tenantry.role:assign_any` may.',
   ),
   'scope.platform_only': entry(
     403,

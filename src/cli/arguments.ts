@@ -9,11 +9,6 @@ export const wholeNumber = (text: string): number => {
 /** An option that may be given several times. */
 export const several = (text: string, before: string[] = []): string[] => [...before, text]
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-/** A tenant is named by its id or its slug; what looks like an id is one. */
-export const isId = (text: string): boolean => UUID.test(text)
-
 type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
 }

@@ -15,6 +15,8 @@ Settings:
   TENANTRY_ISSUER             the public base URL, which tokens carry as iss *
   TENANTRY_ROOT_API_KEY       the first API key, at least 32 characters *
   TENANTRY_ENCRYPTION_KEY     32 random bytes as base64; seals the signing keys *
+  TENANTRY_PREVIOUS_ENCRYPTION_KEY  the one before, while the change to a new one lasts
+  TENANTRY_SIGNING_ALGORITHM  ES256, RS256 or EdDSA, of keys made from now on
   TENANTRY_AUDIENCES          the only audiences tokens are issued for, separated by commas
   LOG_LEVEL                   info
 * required with DATABASE_URL

@@ -2,7 +2,8 @@
 import type { TenantryClient } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { type Command, Option } from 'commander'
-import { given, isId, wholeNumber } from './arguments.ts'
+import { isId } from '../ids.ts'
+import { given, wholeNumber } from './arguments.ts'
 import { CommandError } from './failures.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
@@ -82,7 +83,7 @@ const list = ({ status, q, limit, ...options }: List): Promise<void> =>
 
 /** The id of the tenant that a person named by id or slug. @throws CommandError, TenantryProblem */
 export const tenantId = async (tenantry: TenantryClient, named: string): Promise<string> => {
-  if (isId(named)) return named
+  if (isId(named.toLowerCase())) return named
   const { unwrap } = await import('@tenantry/client')
   const { data } = await unwrap(tenantry.GET('/tenants', { params: { query: { slug: named } } }))
   if (data[0]) return data[0].id

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { ConfigError, readDatabaseSettings } from '../config.ts'
 import type { Database } from '../database/scope.ts'
 import type { HistoryReport } from '../events/verification.ts'
-import { isId } from './arguments.ts'
+import { isId } from '../ids.ts'
 import { openToLook } from './database.ts'
 import { CommandError, EXIT } from './failures.ts'
 import { printLines } from './output.ts'
@@ -71,7 +71,7 @@ const verifyAll = async (database: Database, { tenant, json }: Options): Promise
 }
 
 const tenantId = async (database: Database, named: string): Promise<string> => {
-  if (isId(named)) return named
+  if (isId(named.toLowerCase())) return named
   const { findTenantBySlug } = await import('../tenants/operations.ts')
   const tenant = await database.asPlatform('find a tenant by its slug', (tx) => findTenantBySlug(tx, named))
   if (!tenant) throw new CommandError(`There is no tenant with the slug "${named}".`)

@@ -8,8 +8,8 @@ const server = process.env.TEST_DATABASE_URL
 const role = `tenantry_test_${randomBytes(4).toString('hex')}`
 const TENANTRY_SERVICE_PASSWORD = 'only-for-tests'
 
-const onServer = async (...statements: string[]): Promise<void> => {
-  const client = new pg.Client({ connectionString: server })
+const onServer = async (connectionString: string | undefined, ...statements: string[]): Promise<void> => {
+  const client = new pg.Client({ connectionString })
   await client.connect()
   for (const statement of statements) await client.query(statement)
   await client.end()
@@ -25,8 +25,8 @@ t.test(
   'migrates, makes the role of the service, and does nothing the second time',
   { skip: server ? false : 'needs TEST_DATABASE_URL' },
   async (t) => {
-    await onServer(`create database ${role}`)
-    t.teardown(() => onServer(`drop database ${role}`, `drop role if exists ${role}`))
+    await onServer(server, `create database ${role}`)
+    t.teardown(() => onServer(server, `drop database ${role}`, `drop role if exists ${role}`))
     const owner = { DATABASE_URL: dsn() }
     const migrate = ['migrate', '--grant-to', role]
 
@@ -46,6 +46,10 @@ t.test(
       TENANTRY_ROOT_API_KEY: randomBytes(24).toString('hex'),
       TENANTRY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     }
+    const right = 'function tenantry.find_revoked(uuid, bigint, bigint, text[], timestamptz)'
+    await onServer(dsn(), `revoke execute on ${right} from ${role}`)
+    t.match(await run(['doctor'], { ...service, ...settings }), { code: 1, out: /FAIL {2}login role/ })
+    t.match(await run(['migrate'], owner), { code: 0, out: /nothing to do/ }, 'an upgrade admits who was admitted')
     t.match(await run(['doctor'], { ...service, ...settings }), { code: 0, out: /^(ok .*\n)+$/ })
     t.match(await run(['doctor'], service), {
       code: 1,

@@ -1,4 +1,5 @@
 // What every write has in common: Idempotency-Key, ETag and If-Match, and the revision it answers.
+import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { forgetOldAnswers } from '../../src/http/write.ts'
 import { type Answer, aService } from '../support/service.ts'
@@ -120,13 +121,29 @@ t.test('a request that failed is not kept: with the cause gone, the same request
   t.equal((await s.root.post('/memberships', body, key('again'))).status, 201)
 })
 
+t.test('an answer that cannot be opened any more is not made up, and the write is not repeated', async (t) => {
+  const { id: tenant_id } = await s.aTenant()
+  const body = { tenant_id, user_id: 'user_vera' }
+  t.equal((await s.root.post('/memberships', body, key('sealed'))).status, 201)
+  const present = randomBytes(32)
+  const both = await aService(t, { replica_of: s, encryption_keys: { previous: s.encryption_key, present } })
+  t.equal((await both.root.post('/memberships', body, key('sealed'))).status, 201)
+  const later = await aService(t, { replica_of: s, encryption_keys: { present } })
+  t.match(await later.root.post('/memberships', body, key('sealed')), {
+    ...{ status: 409, body: { code: 'idempotency.answer_lost' } },
+  })
+  t.equal(await s.revisionOf(tenant_id), 2)
+})
+
 t.test('a kept answer is no way around authentication or rights', async (t) => {
   const { id: tenant_id } = await s.aTenant({ owner: { user_id: 'user_olga' } })
   const { caller, membership } = await s.aMember(tenant_id, 'admin')
   const body = { user_id: 'user_vera' }
   t.equal((await caller.post('/memberships', body, key('mine'))).status, 201)
   await s.root.patch(`/memberships/${membership.id}`, { roles: ['viewer'] })
-  t.match(await caller.post('/memberships', body, key('mine')), { status: 403, body: { code: 'permission.missing' } })
+  t.match(await caller.post('/memberships', body, key('mine')), { status: 401, body: { code: 'token.stale' } })
+  const fresh = s.as(await s.aToken(tenant_id, membership.user_id))
+  t.match(await fresh.post('/memberships', body, key('mine')), { status: 403, body: { code: 'permission.missing' } })
   await s.root.post(`/memberships/${membership.id}/suspend`)
   t.equal((await caller.post('/memberships', body, key('mine'))).status, 401)
 })

@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import { createVerifier, type TenantryError } from '@tenantry/client'
 import t from 'tap'
+import type { ApiKeyPrincipal } from '../../src/http/principal.ts'
 import { openStream } from '../support/event-stream.ts'
 import { aService, type TestService } from '../support/service.ts'
 
@@ -146,6 +149,96 @@ t.test('a stream ends when its own credential is revoked', async (t) => {
   t.equal(await stream.next().catch((error: Error) => error.message), 'the stream has ended')
   const again = await fetch(`${url}/revocations/stream`, { headers: { authorization: `Bearer ${key.secret}` } })
   t.equal(again.status, 401)
+})
+
+/** Reads on until it has ended; signs of life may come before. */
+const ends = async (stream: Awaited<ReturnType<typeof openStream>> | undefined): Promise<void> => {
+  let isOver = false
+  while (!isOver) {
+    await stream?.next().catch(({ message }: Error) => {
+      isOver = message === 'the stream has ended'
+    })
+  }
+}
+
+t.test('a stream ends after ten minutes, and with its credential', async (t) => {
+  const { id } = await s.aTenant()
+  const permissions = ['tenantry.revocation:read']
+  const lasting = await s.anApiKey({ tenant_id: id, permissions })
+  const passing = await s.anApiKey({ tenant_id: id, permissions, expires_at: s.instant(300) })
+  const member = await s.aMember(id, 'owner')
+  const [first, second, third] = await Promise.all(
+    [passing.secret, member.token, lasting.secret].map((key) => openStream(`${url}/revocations/stream`, { key })),
+  )
+  for (const stream of [first, second, third]) await stream?.next()
+  s.advance(299)
+  for (const stream of [first, second, third]) t.equal((await stream?.next())?.event, 'alive')
+  s.advance(1)
+  for (const stream of [first, second]) await ends(stream)
+  s.advance(299)
+  t.equal((await third?.next())?.event, 'alive')
+  s.advance(1)
+  await ends(third)
+})
+
+const keyOf = (tenant_id: string): ApiKeyPrincipal => ({
+  kind: 'api_key',
+  id: tenant_id,
+  tenant_id,
+  tenant_status: 'active',
+  rights: [],
+  ends_at: null,
+})
+
+t.test('who does not read is let go', async (t) => {
+  const { id } = await s.aTenant()
+  const stream = await s.service.app.streams.open({ principal: keyOf(id), tenant_id: id, since: undefined })
+  const closed = once(stream, 'close')
+  await s.test_database.superuser(
+    `insert into tenantry.revocations (history_id, revision, target, expires_at)
+     select $1, 1, 'membership:' || each, $2 from generate_series(1, 10000) each`,
+    [id, s.instant(3_600)],
+  )
+  await closed
+  t.ok(stream.destroyed)
+})
+
+t.test('one credential has so many streams and no more', async (t) => {
+  const { id } = await s.aTenant()
+  const open = () => s.service.app.streams.open({ principal: keyOf(id), tenant_id: id, since: undefined })
+  const streams = await Promise.all(Array.from({ length: 200 }, open))
+  t.teardown(() => streams.map((stream) => stream.destroy()))
+  await t.rejects(open(), { code: 'stream.too_many', status: 429 })
+  streams.pop()?.destroy()
+  await setImmediate()
+  streams.push(await open())
+})
+
+t.test('in a database restored from a dump, what lies in the future is old, and its cursors start over', async (t) => {
+  const { id } = await s.aTenant()
+  const { membership } = await s.aMember(id)
+  await s.root.delete(`/memberships/${membership.id}`)
+  const future = '9000000000'
+  for (const table of ['revocations', 'events']) {
+    await s.test_database.superuser(`update tenantry.${table} set xid = '${future}'::xid8 where history_id = $1`, [id])
+  }
+  const at = `${url}/revocations/stream?tenant_id=${id}`
+  const first = await openStream(at, { key: s.root_api_key, last_event_id: `${future}:${future}:` })
+  t.teardown(() => first.close())
+  const begun = await first.next()
+  t.match(begun.data.entries, [{ target: `membership:${membership.id}` }], 'a cursor from elsewhere: everything')
+  await s.root.post(`/tenants/${id}/suspend`)
+  const second = await openStream(at, { key: s.root_api_key, last_event_id: begun.id })
+  t.teardown(() => second.close())
+  t.match((await second.next()).data.entries, [{ target: 'tenant' }], 'only what is new')
+  const seen: string[] = []
+  for (let cursor = ''; ; ) {
+    const { body } = await s.root.get(`/events?limit=200${cursor}`)
+    for (const { tenant_id, type } of body.data) if (tenant_id === id) seen.push(type)
+    if (body.next_cursor === null) break
+    cursor = `&cursor=${body.next_cursor}`
+  }
+  t.same(seen, ['tenant.created', 'membership.created', 'membership.deleted', 'tenant.suspended'])
 })
 
 t.test('a hostile Last-Event-ID starts over', async (t) => {

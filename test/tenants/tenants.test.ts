@@ -424,6 +424,19 @@ t.test('a slug is one tenant’s at a time, and a refused change changes nothing
   )
 })
 
+t.test('a tenant keeps the last five slugs that it gave up from others, and no more', async (t) => {
+  const { id } = await s.aTenant({ name: 'Hoarder', slug: 'name-0' })
+  for (let number = 1; number <= 7; number++) {
+    s.advance(1)
+    t.equal((await s.root.patch(`/tenants/${id}`, { slug: `name-${number}` })).status, 200)
+  }
+  const statuses = []
+  for (let number = 0; number <= 7; number++) {
+    statuses.push((await s.root.post('/tenants', { name: 'Other', slug: `name-${number}` })).status)
+  }
+  t.same(statuses, [201, 201, 409, 409, 409, 409, 409, 409])
+})
+
 t.test('a slug that was given up stays out of reach for 90 days, but not for who gave it up', async (t) => {
   const [old, other] = [await s.aTenant({ slug: 'acorn' }), await s.aTenant()]
   t.equal((await rename(old.id, 'oak')).status, 200)
