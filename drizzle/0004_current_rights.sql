@@ -1,8 +1,10 @@
 CREATE INDEX "slugs_of_tenant" ON "tenantry"."slugs" USING btree ("tenant_id");
 --> statement-breakpoint
--- What makes a credential stale that looks good: whether the key is still there, and whether a token was revoked.
+-- What makes a credential stale that looks good: whether the key is still there, and whether a token was revoked. The first
+-- is volatile so that it looks at the moment it is asked, and not at the beginning of its statement: asked after the
+-- revisions that a token will carry were read, it finds every revocation that those revisions include.
 create function tenantry.holds_api_key(p_history_id uuid, p_id uuid, p_now timestamptz) returns boolean
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return exists (select from tenantry.api_keys k
     where k.history_id = p_history_id and k.id = p_id and (k.expires_at is null or k.expires_at > p_now));

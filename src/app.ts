@@ -21,6 +21,7 @@ import { installProblems, problemsBeforeRouting } from './http/problems.ts'
 import { Traffic } from './http/traffic.ts'
 import { writeWith } from './http/write.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
+import { oauthHandlers } from './oauth/handlers.ts'
 import type { Platform } from './platform.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
@@ -95,6 +96,8 @@ export const buildApp = async ({
   const tail = new RevocationTail(database, clock, (error) => log.warn({ err: error }, 'cannot follow revocations'))
   const streams = new RevocationStreams(database, tail, clock)
   fastify.addHook('preClose', async () => streams.close())
+  const api_keys = new ApiKeys(database, clock, platform.root)
+  const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys })
   const write = writeWith(database, clock, seal)
   const contract = readContract(CONTRACT) as { [key: string]: unknown }
   const handlers: Handlers = {
@@ -104,14 +107,13 @@ export const buildApp = async ({
     ...apiKeyHandlers({ database, write }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),
     ...tokenHandlers({ config, database, clock, keys }),
+    ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders }),
     ...authorizationHandlers({ database, clock }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
     ...healthHandlers(database, lifecycle),
     ...docsHandlers(contract),
   }
-  const api_keys = new ApiKeys(database, clock, platform.root)
-  const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys })
   mountContract(fastify, operationsOf(contract), handlers, {
     authenticate: authenticateWith(api_keys, token_holders),
     authorize: authorizeWith(database),

@@ -1,7 +1,9 @@
 // Reads the facts of a decision, with the revisions they are true at, in one statement (drizzle/0001_isolation.sql).
 import { type Facts, type Grant, type Revocable, revocationTargetsOf, type TenantStatus } from '@tenantry/client'
 import { sql } from 'drizzle-orm'
+import { PLATFORM } from '../database/schema.ts'
 import type { Database, Tx } from '../database/scope.ts'
+import type { Principal } from '../http/principal.ts'
 import { TENANT } from '../revocations/targets.ts'
 
 interface Tenant {
@@ -15,6 +17,7 @@ export interface Member {
   user_id: string
   status: 'active' | 'suspended'
   expires_at: string | null
+  signed_out_at: string | null
   roles: (Grant & { key: string })[]
 }
 
@@ -39,6 +42,31 @@ export interface BearerFacts {
 
 const READ_FACTS = { name: 'read_facts', text: 'select tenantry.read_facts($1, $2, $3) as value' }
 const READ_API_KEY_FACTS = { name: 'read_api_key_facts', text: 'select tenantry.read_api_key_facts($1, $2) as value' }
+
+/** What a token is issued on: the facts, and whether the credential that asks for it still holds. */
+export interface IssuingFacts {
+  facts: MemberFacts | null
+  holds: boolean
+}
+
+// In this order: a key that is revoked after its tokens' revisions were read makes them stale, one that was revoked before
+// does not hold.
+const READ_ISSUING_FACTS = {
+  name: 'read_issuing_facts',
+  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
+    'holds', tenantry.holds_api_key($3, $4, $5)) as value`,
+}
+
+/** Without a user: what a machine's token is issued on. */
+export const readFactsToIssue = (
+  database: Database,
+  { tenant_id, user_id }: { tenant_id: string; user_id: string | null },
+  principal: Principal,
+  now: Date,
+): Promise<IssuingFacts> => {
+  const key = [principal.tenant_id ?? PLATFORM, principal.id]
+  return database.call(READ_ISSUING_FACTS, tenant_id, user_id, ...key, now.toISOString()) as Promise<IssuingFacts>
+}
 
 /** Null: there is no such tenant. */
 export const readFactsOfUser = (database: Database, tenant_id: string, user_id: string): Promise<MemberFacts | null> =>

@@ -96,6 +96,8 @@ export const SERVICE_FUNCTIONS = [
   'locate(text, uuid)',
   'read_revocations(text, uuid, timestamptz)',
   'find_revoked(uuid, bigint, bigint, text[], timestamptz)',
+  'holds_api_key(uuid, uuid, timestamptz)',
+  'locate_slug(text)',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

@@ -82,6 +82,7 @@ export const memberships = tenantry.table(
     display_name: text(),
     properties: jsonb().$type<JsonObject>().notNull(),
     expires_at: instant(),
+    signed_out_at: instant(),
     revision: revision(),
     created_at: instant().notNull(),
     updated_at: instant().notNull(),

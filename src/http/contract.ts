@@ -5,11 +5,13 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { parse } from 'yaml'
 import { Problem } from '../errors.ts'
+import { acceptForms } from './forms.ts'
 import type { AnyHandler, Call } from './handlers.ts'
+import { speakOAuth } from './oauth-errors.ts'
 import { compileValidator, dereference, type Schema } from './schemas.ts'
 import { requireStorable } from './text.ts'
 
-type XScope = 'public' | 'self' | 'tenant' | 'platform'
+type XScope = 'public' | 'self' | 'client' | 'tenant' | 'platform'
 
 /** What the contract says of one operation, once read. */
 export interface Operation {
@@ -23,7 +25,10 @@ export interface Operation {
   suspended_allowed: boolean
   /** The parts of a request in which the contract lets a caller name the tenant. */
   tenant_named_in: ('params' | 'query' | 'body')[]
+  /** No guard stands before the handler: anybody may, or (`client`) the handler authenticates as OAuth has it. */
   public: boolean
+  /** The body is form-encoded, and failures speak OAuth. */
+  form: boolean
   body_required: boolean
   /** The request headers that it declares, in lower case. */
   headers: string[]
@@ -58,7 +63,8 @@ interface Document {
 }
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
-const SCOPES = ['public', 'self', 'tenant', 'platform']
+const SCOPES = ['public', 'self', 'client', 'tenant', 'platform']
+const FORM = 'application/x-www-form-urlencoded'
 const refuse = (where: string, what: string): never => {
   throw new Error(`openapi.yaml: ${where}: ${what}`)
 }
@@ -97,6 +103,7 @@ const operationOf = (
     method: method.toUpperCase(),
     url: path.replaceAll(/\{([^}]+)\}/g, ':$1'),
     ...accessOf(where, operation, security, document.components?.securitySchemes ?? {}),
+    form: operation.requestBody?.content[FORM] !== undefined,
     body_required: operation.requestBody?.required ?? false,
     tenant_named_in: partsNamingTenant(parameters, operation.requestBody),
     headers: parameters.filter(({ in: place }) => place === 'header').map(({ name }) => name.toLowerCase()),
@@ -122,21 +129,23 @@ const accessOf = (
   security: Record<string, unknown>[],
   schemes: Record<string, unknown>,
 ): Pick<Operation, 'scope' | 'permission' | 'self' | 'suspended_allowed' | 'public'> => {
-  const isPublic = security.length === 0
+  const isOpen = security.length === 0
   const scope = operation['x-scope']
   const permission = operation['x-permission']
   if (typeof scope !== 'string' || !SCOPES.includes(scope)) refuse(where, 'x-scope is missing or unknown')
-  if (isPublic !== (scope === 'public')) refuse(where, '`security: []` and `x-scope: public` go together')
-  if (!isPublic && typeof permission !== 'string') refuse(where, 'a secured operation needs x-permission')
+  if (isOpen !== (scope === 'public')) refuse(where, '`security: []` and `x-scope: public` go together')
+  const isGuarded = !isOpen && scope !== 'client'
+  if (isGuarded && typeof permission !== 'string') refuse(where, 'a secured operation needs x-permission')
   for (const name of security.flatMap(Object.keys)) {
-    if (name !== 'bearer' || !schemes[name]) refuse(where, `security scheme ${name} is not known here`)
+    if (!(name === 'bearer' || (name === 'client' && !isGuarded)) || !schemes[name])
+      refuse(where, `security scheme ${name} is not known here`)
   }
   return {
     scope: scope as XScope,
     permission: permission as string | undefined,
     self: operation['x-self'] as Operation['self'],
     suspended_allowed: operation['x-suspended'] === 'allowed',
-    public: isPublic,
+    public: !isGuarded,
   }
 }
 
@@ -168,7 +177,9 @@ const requestSchemaOf = (where: string, parameters: Parameter[], body: Body | un
     }
   }
   if (body)
-    schema.body = body.content['application/json']?.schema ?? refuse(where, 'only application/json bodies are mounted')
+    schema.body =
+      (body.content['application/json'] ?? body.content[FORM])?.schema ??
+      refuse(where, 'its body is no JSON and no form')
   return schema
 }
 
@@ -201,8 +212,23 @@ export const mountContract = (
   for (const id of Object.keys(handlers)) if (!ids.has(id)) refuse(id, 'the handler has no operation')
 
   app.setValidatorCompiler(compileValidator)
-  for (const operation of operations)
-    app.route(routeOf(operation, handlers[operation.operation_id] as AnyHandler, guards))
+  const mount = (scope: FastifyInstance, some: Operation[]): void => {
+    for (const operation of some)
+      scope.route(routeOf(operation, handlers[operation.operation_id] as AnyHandler, guards))
+  }
+  mount(
+    app,
+    operations.filter(({ form }) => !form),
+  )
+  // A context of its own: only here is a form parsed, and only here does a failure speak OAuth.
+  app.register(async (forms) => {
+    acceptForms(forms)
+    speakOAuth(forms)
+    mount(
+      forms,
+      operations.filter(({ form }) => form),
+    )
+  })
   for (const url of new Set(operations.map(({ url }) => url))) app.route(otherMethods(app, operations, url))
 }
 
@@ -236,6 +262,7 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   if_none_match: declaredHeader('if-none-match', request, operation),
   last_event_id: declaredHeader('last-event-id', request, operation),
   idempotency_key: declaredHeader('idempotency-key', request, operation),
+  authorization: operation.scope === 'client' ? request.headers.authorization : undefined,
   principal: request.principal,
   scope: request.scope,
   log: request.log,

@@ -18,7 +18,7 @@ type Part<K extends OperationId, P extends 'path' | 'query'> = operations[K]['pa
       : NonNullable<T>
     : never
 
-type BodyOf<K extends OperationId> = operations[K] extends { requestBody: { content: { 'application/json': infer B } } }
+type BodyOf<K extends OperationId> = operations[K] extends { requestBody: { content: { [type: string]: infer B } } }
   ? B
   : operations[K] extends { requestBody?: { content: { 'application/json': infer B } } }
     ? B
@@ -34,6 +34,8 @@ export interface Call<K extends OperationId = OperationId> {
   if_none_match: string | undefined
   last_event_id: string | undefined
   idempotency_key: string | undefined
+  /** Only where the handler authenticates the caller itself (`x-scope: client`). */
+  authorization: string | undefined
   principal: Principal
   scope: Scope
   log: FastifyBaseLogger

@@ -20,7 +20,7 @@ const FASTIFY_ERRORS: Record<string, Problem> = {
   FST_ERR_BAD_URL: new Problem('request.invalid', { detail: 'The URL is not well-formed.' }),
 }
 
-const problemOf = (error: unknown): Problem => {
+export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error
   if (error instanceof InvalidPart) return new Problem('request.invalid', { errors: error.pointers })
   const { code, statusCode } = error as Partial<FastifyError>
@@ -37,13 +37,17 @@ const bodyOf = ({ code, status, detail, errors }: Problem, issuer: string, reque
   ...{ status, code, detail, request_id, errors },
 })
 
+export const logProblem = (problem: Problem, request: FastifyRequest): void => {
+  if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, problem.message)
+}
+
 type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply
 
 const answerAs =
   (issuer: string): ErrorHandler =>
   (error, request, reply) => {
     const problem = problemOf(error)
-    if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, problem.message)
+    logProblem(problem, request)
     if (problem.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
     return reply
       .code(problem.status)

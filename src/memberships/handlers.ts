@@ -16,6 +16,7 @@ import {
   createMembership,
   moveMembership,
   removeMembership,
+  signOut,
   type Which,
 } from './operations.ts'
 import { findMembership, listMemberships } from './queries.ts'
@@ -28,6 +29,7 @@ type Mine =
   | 'updateMembership'
   | 'deleteMembership'
   | 'suspendMembership'
+  | 'signOutMembership'
   | 'reactivateMembership'
 
 const whichOf = ({ scope, path, if_match }: Pick<Call<'getMembership'>, 'scope' | 'path' | 'if_match'>): Which => ({
@@ -108,6 +110,8 @@ export const membershipHandlers = ({ database, write, clock }: Services): Pick<H
         const history = await removeMembership(tx, by, whichOf(call))
         return { status: 204, body: undefined, headers: writeHeaders(history) }
       }),
+
+    signOutMembership: (call) => write(call, async (tx, by) => changedReply(await signOut(tx, by, whichOf(call)), by)),
 
     suspendMembership: move('suspend'),
     reactivateMembership: move('reactivate'),

@@ -155,10 +155,24 @@ export const moveMembership = async (
   return { membership: { ...row, roles: membership.roles }, history }
 }
 
+/** Makes every token of the membership stale, and every sign-in from before worthless. */
+export const signOut = async (tx: Tx, by: By, which: Which): Promise<Changed> => {
+  const { history, membership } = await lockMembership(tx, by, which)
+  if (!isOneself(by, which)) requireWithinOwn(by.principal, membership.roles)
+  const at = by.now.toISOString()
+  const row = await updateMembership(tx, which, { signed_out_at: at, revision: history.next, updated_at: at })
+  await history.append(tx, {
+    ...{ type: 'membership.signed_out', actor: by.actor, at: by.now, data: { membership_id: which.id } },
+    revokes: [membershipTarget(which.id)],
+  })
+  return { membership: { ...row, roles: membership.roles }, history }
+}
+
+const isOneself = ({ principal }: By, { id }: Which): boolean => principal.kind === 'membership' && principal.id === id
+
 export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<History> => {
   const { history, membership } = await lockMembership(tx, by, which)
-  const isLeaving = by.principal.kind === 'membership' && by.principal.id === which.id
-  if (!isLeaving) requireWithinOwn(by.principal, membership.roles)
+  if (!isOneself(by, which)) requireWithinOwn(by.principal, membership.roles)
   await requireOwnerRemains(tx, membership, undefined)
   await deleteMembership(tx, which)
   const roles = membership.roles.map(({ key }) => key)

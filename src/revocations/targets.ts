@@ -5,6 +5,7 @@ import { contains, type Grant } from '@tenantry/client'
 export const TENANT = 'tenant'
 export const membershipTarget = (id: string): string => `membership:${id}`
 export const keyTarget = (kid: string): string => `key:${kid}`
+export const tokenTarget = (jti: string): string => `token:${jti}`
 export const apiKeyTarget = (id: string): string => `api_key:${id}`
 
 interface Access {

@@ -20,36 +20,71 @@ export class TokenHolders {
   readonly #database: Database
   readonly #clock: Clock
   readonly #keys: KeyRing
+  readonly #issuer: string
   readonly #verifier: Verifier
 
   constructor({ database, clock, issuer, keys }: Options) {
     this.#database = database
     this.#clock = clock
     this.#keys = keys
-    this.#verifier = createVerifier({
-      ...{ issuer, audience: issuer, clock, algorithms: ALGORITHMS },
+    this.#issuer = issuer
+    this.#verifier = this.#verifierFor(issuer)
+  }
+
+  #verifierFor(audience: string): Verifier {
+    const keys = this.#keys
+    return createVerifier({
+      ...{ issuer: this.#issuer, audience, clock: this.#clock, algorithms: ALGORITHMS },
       keys: (kid) => keys.find(kid),
     })
   }
 
   /** The principal, or why there is none. */
   async find(token: string): Promise<MemberPrincipal | 'token.invalid' | 'token.stale'> {
-    const bearer = await this.#verify(token)
+    const bearer = await verify(this.#verifier, token)
     if (bearer === undefined || bearer.membership_id === null) return 'token.invalid'
     const now = this.#clock()
-    const found = await readFactsOfBearer(this.#database, bearer.claims, now)
-    // A key that another replica threw away meanwhile has signed nothing any more.
-    if (found.facts && !(await this.#keys.findAt(kidOf(token), found.facts.platform_revision))) return 'token.invalid'
-    return principalOf(bearer, found, now) ?? 'token.stale'
+    const found = await this.#factsOf(bearer, token, now)
+    return found === undefined ? 'token.invalid' : (principalOf(bearer, found, now) ?? 'token.stale')
   }
 
-  async #verify(token: string): Promise<Bearer | undefined> {
-    try {
-      return await this.#verifier.verify(token)
-    } catch (error) {
-      if (error instanceof TenantryError && error.code === 'invalid_token') return undefined
-      throw error
-    }
+  /** What a token of ours says, for whatever audience, if it is good at this moment. */
+  async inspect(token: string): Promise<Bearer | undefined> {
+    const audience = audienceOf(token)
+    const bearer = audience === undefined ? undefined : await verify(this.#verifierFor(audience), token)
+    if (bearer === undefined) return undefined
+    const now = this.#clock()
+    const found = await this.#factsOf(bearer, token, now)
+    if (found?.facts?.tenant.status !== 'active') return undefined
+    const isGood = bearer.membership_id === null ? !isRevoked(found) : principalOf(bearer, found, now) !== undefined
+    return isGood ? bearer : undefined
+  }
+
+  /** Undefined for a key that another replica threw away meanwhile: it has signed nothing any more. */
+  async #factsOf(bearer: Bearer, token: string, now: Date): Promise<BearerFacts | undefined> {
+    const found = await readFactsOfBearer(this.#database, bearer.claims, now)
+    if (found.facts && !(await this.#keys.findAt(kidOf(token), found.facts.platform_revision))) return undefined
+    return found
+  }
+}
+
+const verify = async (verifier: Verifier, token: string): Promise<Bearer | undefined> => {
+  try {
+    return await verifier.verify(token)
+  } catch (error) {
+    if (error instanceof TenantryError && error.code === 'invalid_token') return undefined
+    throw error
+  }
+}
+
+/** Whom an unverified token claims to be for; verifying it then is no weaker than not asking. */
+const audienceOf = (token: string): string | undefined => {
+  try {
+    const { aud } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+    const [first] = [aud].flat()
+    return typeof first === 'string' && first !== '' ? first : undefined
+  } catch {
+    return undefined
   }
 }
 

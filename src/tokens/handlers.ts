@@ -1,6 +1,6 @@
 // HTTP in and out of tokens: issuing them, and what others need to verify them.
 import type { components } from '@tenantry/client/contract'
-import { type Member, type MemberFacts, readFactsOfUser } from '../authorization/facts.ts'
+import { type Member, type MemberFacts, readFactsToIssue } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../database/scope.ts'
@@ -10,7 +10,7 @@ import { requireTenant } from '../http/scope.ts'
 import { statusOf } from '../memberships/rules.ts'
 import type { PublicJwk } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
-import { claimsOf } from './claims.ts'
+import { claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
 
 interface Services {
   config: Pick<Config, 'issuer' | 'audiences'>
@@ -21,7 +21,6 @@ interface Services {
 
 type Mine = 'issueToken' | 'getJwks' | 'getAuthorizationServerMetadata' | 'getOpenidConfiguration'
 
-const DEFAULT_TTL_SECONDS = 300
 const FIVE_MINUTES = { 'Cache-Control': 'public, max-age=300' }
 
 /** Only an active member of an active tenant gets a token. @throws Problem saying which it is not */
@@ -34,9 +33,18 @@ const requireActiveMember = (facts: MemberFacts | null, now: Date): [MemberFacts
   return [facts, facts.membership]
 }
 
+const CLIENT_AUTH = ['client_secret_basic', 'client_secret_post']
+
 const metadataOf = (issuer: string, keys: readonly PublicJwk[]): components['schemas']['ServerMetadata'] => ({
   issuer,
   jwks_uri: `${issuer}/.well-known/jwks.json`,
+  token_endpoint: `${issuer}/oauth/token`,
+  introspection_endpoint: `${issuer}/oauth/introspect`,
+  revocation_endpoint: `${issuer}/oauth/revoke`,
+  grant_types_supported: ['client_credentials'],
+  token_endpoint_auth_methods_supported: CLIENT_AUTH,
+  introspection_endpoint_auth_methods_supported: CLIENT_AUTH,
+  revocation_endpoint_auth_methods_supported: CLIENT_AUTH,
   response_types_supported: [], // RFC 8414 §2: there is no authorization endpoint; users log in elsewhere
   subject_types_supported: ['public'],
   id_token_signing_alg_values_supported: [...new Set(keys.map(({ alg }) => alg))],
@@ -44,9 +52,9 @@ const metadataOf = (issuer: string, keys: readonly PublicJwk[]): components['sch
 })
 
 export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick<Handlers, Mine> => {
-  const { issuer, audiences } = config
+  const { issuer } = config
   const requireAudience = (audience: string): void => {
-    if (audience === issuer || audiences === undefined || audiences.includes(audience)) return
+    if (isAudience(config, audience)) return
     throw new Problem('audience.unknown', {
       errors: [{ pointer: '/audience', detail: `No tokens are issued for "${audience}".` }],
     })
@@ -63,7 +71,9 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       const tenant_id = requireTenant(scope)
       requireAudience(audience)
       const now = clock()
-      const [facts, member] = requireActiveMember(await readFactsOfUser(database, tenant_id, user_id), now)
+      const found = await readFactsToIssue(database, { tenant_id, user_id }, principal, now)
+      if (!found.holds) throw new Problem('credential.invalid')
+      const [facts, member] = requireActiveMember(found.facts, now)
       const claims = claimsOf(facts, member, { issuer, audience, client_id: principal.id, ttl_seconds, now })
       // The membership ends within this very second, and the times of a token are whole seconds.
       if (claims.exp <= claims.iat) throw new Problem('membership.expired')

@@ -43,6 +43,7 @@ export interface Request {
   method: Method
   url: string
   body?: unknown
+  form?: boolean
 }
 
 const fill = (value: unknown, values: Values): unknown => {
@@ -77,14 +78,19 @@ export const requestOf = (operation: Operation, values: Values): Request => {
   const query = named.map((name) => `${name}=${values[name]}`).join('&')
   const body = bodyOf(operation, values)
   const request: Request = { method: operation.method as Method, url: query === '' ? path : `${path}?${query}` }
-  return body === undefined ? request : { ...request, body }
+  return body === undefined ? request : { ...request, body, form: operation.form }
 }
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
 export const send = (
   caller: Caller,
-  { method, url, body }: Request,
+  { method, url, body, form }: Request,
   headers?: Record<string, string>,
-): Promise<Answer> => caller.call(method, url, body, headers)
+): Promise<Answer> =>
+  form === true
+    ? caller.call(method, url, new URLSearchParams(body as Record<string, string>).toString(), { ...FORM, ...headers })
+    : caller.call(method, url, body, headers)
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true })
 formats.default(ajv)

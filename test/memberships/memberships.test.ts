@@ -48,6 +48,7 @@ t.test('every field is stored as it was given, and changed alone', async (t) => 
     id: made.id,
     roles: ['admin', 'viewer'],
     status: 'active',
+    signed_out_at: null,
     created_at: at,
     updated_at: at,
     revision: 2,

@@ -224,6 +224,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/memberships/{membership_id}/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                membership_id: components["parameters"]["MembershipIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a member out everywhere
+         * @description Every token of the membership is stale from now on, here and at every verifier that follows the revocations. Nothing
+         *     else changes: whoever signs in again gets new ones.
+         */
+        post: operations["signOutMembership"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/roles": {
         parameters: {
             query?: never;
@@ -326,6 +349,75 @@ export interface paths {
          *     is held by name only and only by API keys: no user's token can issue another.
          */
         post: operations["issueToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Token endpoint (OAuth 2.0)
+         * @description `grant_type=client_credentials` (RFC 6749 §4.4): an API key as a client gets a token of its own for one tenant. The
+         *     key's id is the `client_id`, its secret the `client_secret`: by HTTP Basic, in the body, or as a Bearer key. A
+         *     tenant's key speaks for its tenant; a platform key names one, by exactly one of `tenant_id`, `tenant_slug`,
+         *     `scope=tenant:<slug>` or `resource=<issuer>/tenants/<id>`, or by several that agree.
+         *
+         *     `scope` narrows what the token carries: permissions or patterns, separated by spaces. It never widens. `audience` says
+         *     whom the token is for; for Tenantry's own API a client uses its key.
+         */
+        post: operations["requestToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Is this token good at this moment? (RFC 7662)
+         * @description For an authenticated client. A token that is unknown, over, revoked, stale, or of a tenant that the client's key does
+         *     not see, answers `{"active": false}` and nothing else.
+         */
+        post: operations["introspectToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke one token (RFC 7009)
+         * @description For the client that the token was issued to, and for keys with `tenantry.membership:manage` in its tenant. From then on
+         *     it is stale, here and at every verifier that follows the revocations. Repeatable; a token that is no good anyway
+         *     answers the same.
+         */
+        post: operations["revokeToken"];
         delete?: never;
         options?: never;
         head?: never;
@@ -811,6 +903,7 @@ export interface components {
          *       "display_name": "Vera",
          *       "properties": {},
          *       "expires_at": null,
+         *       "signed_out_at": null,
          *       "created_at": "2026-03-01T09:30:00.000Z",
          *       "updated_at": "2026-03-01T09:30:00.000Z",
          *       "revision": 3
@@ -830,6 +923,11 @@ export interface components {
             };
             /** Format: date-time */
             expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the member was last signed out everywhere; older sign-ins and tokens are no good.
+             */
+            signed_out_at: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -999,6 +1097,81 @@ export interface components {
             expires_in: number;
         };
         /**
+         * @description Form-encoded, each parameter once. Unknown parameters are ignored, and so are empty ones (RFC 6749 §3.2).
+         * @example {
+         *       "grant_type": "client_credentials",
+         *       "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *       "audience": "https://api.example.com",
+         *       "scope": "invoice:read"
+         *     }
+         */
+        OAuthTokenRequest: {
+            grant_type: string;
+            tenant_id?: string;
+            tenant_slug?: string;
+            /** @description Permissions or patterns, separated by spaces, and at most one `tenant:<slug>`. */
+            scope?: string;
+            /** @description `<issuer>/tenants/<id>` */
+            resource?: string;
+            /** @description Whom the token is for. */
+            audience?: string;
+            client_id?: string;
+            client_secret?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "token": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
+         *     }
+         */
+        OAuthTokenReference: {
+            token: string;
+            /** @description Not needed. */
+            token_type_hint?: string;
+            client_id?: string;
+            client_secret?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        OAuthToken: {
+            /** @description An RFC 9068 access token (`typ` `at+jwt`). */
+            access_token: string;
+            /** @constant */
+            token_type: "Bearer";
+            /** @description Seconds. */
+            expires_in: number;
+            /** @description What it was narrowed to, where that was asked for. */
+            scope?: string;
+        };
+        Introspection: {
+            active: boolean;
+            /** @constant */
+            token_type?: "Bearer";
+            iss?: string;
+            sub?: string;
+            aud?: string | string[];
+            exp?: number;
+            iat?: number;
+            jti?: string;
+            client_id?: string;
+            tenant_id?: string;
+            tenant_slug?: string;
+            /** @description Null for a machine. */
+            membership_id?: string | null;
+            roles?: string[];
+            permissions?: string[];
+            grants?: {
+                permissions: string[];
+                excludes: string[];
+            }[];
+        };
+        OAuthError: {
+            /** @enum {string} */
+            error: "invalid_request" | "invalid_client" | "invalid_scope" | "invalid_target" | "unauthorized_client" | "unsupported_grant_type" | "server_error" | "temporarily_unavailable";
+            error_description: string;
+        };
+        /**
          * @example {
          *       "emergency": true
          *     }
@@ -1043,6 +1216,13 @@ export interface components {
         ServerMetadata: {
             issuer: string;
             jwks_uri: string;
+            token_endpoint: string;
+            introspection_endpoint: string;
+            revocation_endpoint: string;
+            grant_types_supported: string[];
+            token_endpoint_auth_methods_supported: string[];
+            introspection_endpoint_auth_methods_supported: string[];
+            revocation_endpoint_auth_methods_supported: string[];
             response_types_supported: string[];
             subject_types_supported: string[];
             id_token_signing_alg_values_supported: string[];
@@ -1280,6 +1460,38 @@ export interface components {
                 [name: string]: unknown;
             };
             content?: never;
+        };
+        /**
+         * @description `invalid_request`, `invalid_scope`, `invalid_target`, `unsupported_grant_type` or `unauthorized_client`
+         *     (RFC 6749 §5.2, RFC 8693 §2.2.2); the description says what to change.
+         */
+        OAuthInvalid: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["OAuthError"];
+            };
+        };
+        /** @description The client is not authenticated (`invalid_client`). */
+        OAuthInvalidClient: {
+            headers: {
+                /** @description The challenge (RFC 6749 §5.2). */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["OAuthError"];
+            };
+        };
+        /** @description Anything else, in the same form. */
+        OAuthError: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["OAuthError"];
+            };
         };
         /** @description The request does not meet the contract; `errors` point at what to change. */
         BadRequest: {
@@ -1840,6 +2052,32 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    signOutMembership: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                membership_id: components["parameters"]["MembershipIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: components["requestBodies"]["Reason"];
+        responses: {
+            200: components["responses"]["Membership"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
     listRoles: {
         parameters: {
             query?: {
@@ -2055,6 +2293,87 @@ export interface operations {
             409: components["responses"]["Conflict"];
             422: components["responses"]["Unprocessable"];
             default: components["responses"]["Problem"];
+        };
+    };
+    requestToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["OAuthTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description The token. Not to be stored by caches. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthToken"];
+                };
+            };
+            400: components["responses"]["OAuthInvalid"];
+            401: components["responses"]["OAuthInvalidClient"];
+            default: components["responses"]["OAuthError"];
+        };
+    };
+    introspectToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["OAuthTokenReference"];
+            };
+        };
+        responses: {
+            /** @description Whether it is, and what it says. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Introspection"];
+                };
+            };
+            400: components["responses"]["OAuthInvalid"];
+            401: components["responses"]["OAuthInvalidClient"];
+            default: components["responses"]["OAuthError"];
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["OAuthTokenReference"];
+            };
+        };
+        responses: {
+            /** @description It is no good any more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["OAuthInvalid"];
+            401: components["responses"]["OAuthInvalidClient"];
+            default: components["responses"]["OAuthError"];
         };
     };
     listSigningKeys: {
