@@ -10,6 +10,7 @@ import { apiKeyTarget, membershipTarget, TENANT } from './targets.ts'
 
 const ALIVE_MS = 5_000
 const RETRY_MS = 1_000
+const AT_ONCE_MS = 100 // nothing is wrong, so there is nothing to wait for
 const LASTS_MS = 600_000 // a new connection shows a credential that is still good
 const MOST_OF_ONE = 200 // credential: a service has one stream a process
 const MOST_UNREAD_BYTES = 1_048_576 // who reads this slowly is not following; the connection ends and it starts over
@@ -88,7 +89,7 @@ export class RevocationStreams {
       const entries =
         tenant_id === undefined ? all : all.filter(({ history }) => history === tenant_id || history === 'platform')
       const now = this.#clock().getTime()
-      if (now >= endsAt) return void stream.end()
+      if (now >= endsAt) return void stream.end(`retry: ${AT_ONCE_MS}\n\n`)
       if (entries.length === 0 && now - wroteAt < ALIVE_MS) return
       wroteAt = now
       stream.write(eventOf(entries.length === 0 ? 'alive' : 'revocations', { snapshot, entries }))

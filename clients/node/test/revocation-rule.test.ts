@@ -133,3 +133,27 @@ t.test('memory holds what is live, and no more than it may', async (t) => {
   revocations.sweep(20)
   t.equal(revocations.size, 0)
 })
+
+t.test(
+  'a tenant that changes more than anybody can remember takes no memory from others, and no revocation back',
+  async (t) => {
+    const revocations = new Revocations(3_000)
+    const many = Array.from({ length: 10_000 }, (_, i) => ({
+      ...{ history: TENANT_ID, target: `membership:${i}`, rev: 58 + i, expires_at_ms: 1_000 + i },
+    }))
+    revocations.add([{ history: OTHER_TENANT_ID, target: `membership:${MEMBERSHIP_ID}`, rev: 1, ...later }], 0)
+    revocations.add([{ history: TENANT_ID, target: 'key:key-9', rev: 1, expires_at_ms: 20_000 }], 0)
+    for (const entry of many) revocations.add([entry], 0)
+    t.ok(revocations.size <= 1_002)
+    const acceptable = many.filter(({ target, rev, expires_at_ms }) => {
+      const token = aPayload({ membership_id: target.slice('membership:'.length), rev: { [TENANT_ID]: rev - 1 } })
+      return revocations.findStale(token, 'key-1', expires_at_ms - 1) === undefined
+    })
+    t.same(acceptable, [], 'what was stale is')
+    t.equal(revocations.findStale(aPayload({ rev: { [TENANT_ID]: 99_999 } }), 'key-9', 0), 'key:key-9')
+    const fresh = aPayload({ rev: { [TENANT_ID]: 58 + 10_000 } })
+    t.equal(revocations.findStale(fresh, 'key-1', 0), undefined, 'a token that was issued after all of it is good')
+    const elsewhere = aPayload({ tenant_id: OTHER_TENANT_ID, membership_id: 'x', rev: {} })
+    t.equal(revocations.findStale(elsewhere, 'key-1', 0), undefined, 'and other tenants feel nothing of it')
+  },
+)

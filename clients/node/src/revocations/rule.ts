@@ -12,6 +12,9 @@ export const PLATFORM = 'platform'
 /** About 100 MB. In the hour that an entry lives, that is 70 narrowing changes per second. */
 const MAX_ENTRIES = 250_000
 
+/** Who changes more than that in an hour, or wants to fill everybody's memory, has all tokens of that tenant taken as stale. */
+const MAX_TARGETS_OF_TENANT = 1_000
+
 type Bound = Pick<RevocationEntry, 'rev' | 'expires_at_ms'>
 type Targets = Map<string, readonly Bound[]>
 type History = {
@@ -78,6 +81,7 @@ export class Revocations {
    */
   #add({ history, target, rev, expires_at_ms }: RevocationEntry): void {
     const { targets, newest_rev }: History = this.#histories.get(history) ?? { targets: new Map(), newest_rev: 0 }
+    if (history !== PLATFORM && targets.size >= MAX_TARGETS_OF_TENANT && !targets.has(target)) this.#collapse(targets)
     const known = targets.get(target) ?? []
     if (known.some((bound) => bound.rev >= rev && bound.expires_at_ms >= expires_at_ms)) return
     const kept = known.filter((bound) => bound.rev > rev || bound.expires_at_ms > expires_at_ms)
@@ -87,6 +91,21 @@ export class Revocations {
     this.#size += kept.length + 1 - known.length
     targets.set(target, [...kept, { rev, expires_at_ms }])
     this.#histories.set(history, { targets, newest_rev: Math.max(newest_rev, rev) })
+  }
+
+  /** One entry for the whole tenant says at least what all of them said. Only keys are no matter of revisions. */
+  #collapse(targets: Targets): void {
+    let whole: Bound = { rev: 0, expires_at_ms: 0 }
+    for (const [target, bounds] of targets) {
+      if (target.startsWith('key:')) continue
+      for (const { rev, expires_at_ms } of bounds) {
+        whole = { rev: Math.max(whole.rev, rev), expires_at_ms: Math.max(whole.expires_at_ms, expires_at_ms) }
+      }
+      this.#size -= bounds.length
+      targets.delete(target)
+    }
+    targets.set('tenant', [whole])
+    this.#size++
   }
 
   /** Most histories have no entry at all, and most tokens are younger than the last: then little is looked up. */

@@ -27,7 +27,7 @@ const RETRY_MS = { min: 100, max: 60_000, default: 1_000 }
 const MAX_PAUSE_MS = 30_000
 
 /** What the contract lets a `Last-Event-ID` be, of what a header can carry. */
-const RESUMABLE = /^[\x20-\x7e]{1,500}$/
+const RESUMABLE = /^[\x20-\x7e]{1,8000}$/
 
 const KINDS: ReadonlySet<string> = new Set(['snapshot', 'revocations', 'alive'])
 
