@@ -2,10 +2,12 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { lockDirectory } from '../../src/database/directory-lock.ts'
 import { aFolder } from './processes.ts'
 
 const skip = process.env.TEST_DATABASE_URL === undefined ? false : 'not about a server'
@@ -37,16 +39,22 @@ t.test('of two that find a dead lock the second does not take it from the first'
   let heart: NodeJS.Timeout | undefined
   t.teardown(() => clearInterval(heart))
   // The other was quicker: between our look and our turn it has taken the lock, and its heart beats.
-  const mkdirSync = (turnstile: string) => {
-    fs.rmSync(file)
-    fs.writeFileSync(file, first)
-    heart = setInterval(() => fs.utimesSync(file, new Date(), new Date()), 50)
-    fs.mkdirSync(turnstile)
+  const { mkdirSync } = fs
+  const restore = (): void => {
+    Object.assign(fs, { mkdirSync })
+    syncBuiltinESMExports()
   }
-  const { lockDirectory } = await t.mockImport<typeof import('../../src/database/directory-lock.ts')>(
-    '../../src/database/directory-lock.ts',
-    { 'node:fs': { ...fs, mkdirSync } },
-  )
+  t.teardown(restore)
+  Object.assign(fs, {
+    mkdirSync: (turnstile: string) => {
+      restore()
+      fs.rmSync(file)
+      fs.writeFileSync(file, first)
+      heart = setInterval(() => fs.utimesSync(file, new Date(), new Date()), 50)
+      mkdirSync(turnstile)
+    },
+  })
+  syncBuiltinESMExports()
   await t.rejects(lockDirectory(directory), { message: /is in use by another Tenantry process/ })
   t.equal(fs.readFileSync(file, 'utf8'), first)
   t.same(fs.readdirSync(directory), ['lock'], 'and nothing is left of the struggle')
