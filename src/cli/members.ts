@@ -1,7 +1,8 @@
-// tenantry members add | list
+// tenantry members add | list | update | suspend | reactivate | sign-out | remove
 import type { components } from '@tenantry/client/contract'
 import { type Command, Option } from 'commander'
 import { given, several, wholeNumber } from './arguments.ts'
+import { UsageError } from './failures.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
@@ -28,7 +29,7 @@ interface List extends ServiceOptions {
 }
 
 export const addMemberCommands = (program: Command): void => {
-  const members = program.command('members').description('add and list the members of tenants')
+  const members = program.command('members').description('add, list, change and remove the members of tenants')
   onService(members.command('add').description('make a user a member of a tenant'))
     .argument('<user_id>', 'the user, as the identity provider names them')
     .option('--tenant <tenant>', "its id or slug (a tenant's own key may leave it out)")
@@ -44,7 +45,62 @@ export const addMemberCommands = (program: Command): void => {
     .addOption(new Option('--status <status>', 'only those with this status').choices(STATUSES))
     .option('--limit <n>', 'stop after so many', wholeNumber)
     .action(list)
+  onService(members.command('update').description("change a member's roles or end"))
+    .argument('<id>', MEMBERSHIP)
+    .option('--role <key>', 'a role; those given take the place of all held; may be given several times', several)
+    .option('--expires-at <instant>', 'when the membership ends; `never` for no end')
+    .action(update)
+  for (const [name, { description }] of Object.entries(MOVES)) {
+    onService(members.command(name).description(description))
+      .argument('<id>', MEMBERSHIP)
+      .option('--reason <text>', 'why; kept beside the history')
+      .action((id: string, options: Move) => move(MOVES[name as keyof typeof MOVES].url, id, options))
+  }
+  onService(members.command('remove').description('remove a member from the tenant'))
+    .argument('<id>', MEMBERSHIP)
+    .action(remove)
 }
+
+const MEMBERSHIP = "the membership's id, as `members list` shows it"
+const MOVES = {
+  suspend: { url: '/memberships/{membership_id}/suspend', description: 'suspend a member; the roles stay' },
+  reactivate: { url: '/memberships/{membership_id}/reactivate', description: "end a member's suspension" },
+  'sign-out': { url: '/memberships/{membership_id}/sign-out', description: 'end all tokens of a member' },
+} as const
+
+type Move = ServiceOptions & { reason?: string }
+
+const move = (
+  url: (typeof MOVES)[keyof typeof MOVES]['url'],
+  membership_id: string,
+  { reason, ...options }: Move,
+): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const answer = tenantry.POST(url, { params: { path: { membership_id } }, body: given({ reason }) })
+    const membership = await unwrap(answer)
+    print(options, membership, describe(membership))
+  })
+
+const update = (
+  membership_id: string,
+  { role, expiresAt, ...options }: ServiceOptions & { role?: string[]; expiresAt?: string },
+): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const body = given({ roles: role, expires_at: expiresAt === 'never' ? null : expiresAt })
+    if (Object.keys(body).length === 0) throw new UsageError('there is nothing to change: give --role or --expires-at')
+    const path = { membership_id }
+    const membership = await unwrap(tenantry.PATCH('/memberships/{membership_id}', { params: { path }, body }))
+    print(options, membership, describe(membership))
+  })
+
+const remove = (membership_id: string, options: ServiceOptions): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    await unwrap(tenantry.DELETE('/memberships/{membership_id}', { params: { path: { membership_id } } }))
+    print(options, { id: membership_id, removed: true }, [`${membership_id} is removed`])
+  })
 
 const describe = ({ id, tenant_id, user_id, roles, status, email, expires_at }: Membership): string[] =>
   fieldsOf({ id, tenant_id, user_id, roles, status, email, expires_at })

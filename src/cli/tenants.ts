@@ -1,4 +1,4 @@
-// tenantry tenants create | list | suspend | reactivate
+// tenantry tenants create | list | suspend | reactivate | delete | restore
 import type { TenantryClient } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { type Command, Option } from 'commander'
@@ -25,7 +25,7 @@ interface List extends ServiceOptions {
   limit?: number
 }
 
-type Move = '/tenants/{tenant_id}/suspend' | '/tenants/{tenant_id}/reactivate'
+type Move = '/tenants/{tenant_id}/suspend' | '/tenants/{tenant_id}/reactivate' | '/tenants/{tenant_id}/restore'
 
 const move =
   (url: Move) =>
@@ -38,7 +38,9 @@ const move =
     })
 
 export const addTenantCommands = (program: Command): void => {
-  const tenants = program.command('tenants').description('create, list, suspend and reactivate tenants')
+  const tenants = program
+    .command('tenants')
+    .description('create, list, suspend, reactivate, delete and restore tenants')
   onService(tenants.command('create').description('create a tenant, and its first owner with it'))
     .argument('<name>', 'the name, for display')
     .option('--slug <slug>', 'its short name (default: made from the name)')
@@ -58,10 +60,27 @@ export const addTenantCommands = (program: Command): void => {
     .argument('<tenant>', 'its id or slug')
     .option('--reason <text>', 'why; kept beside the history')
     .action(move('/tenants/{tenant_id}/reactivate'))
+  onService(
+    tenants.command('delete').description('schedule a tenant for erasure in 30 days; until then it can be restored'),
+  )
+    .argument('<tenant>', 'its id or slug')
+    .action(remove)
+  onService(tenants.command('restore').description('take a scheduled erasure back'))
+    .argument('<tenant>', 'its id or slug')
+    .option('--reason <text>', 'why; kept beside the history')
+    .action(move('/tenants/{tenant_id}/restore'))
 }
 
-const describe = ({ id, slug, name, status, created_at }: Tenant): string[] =>
-  fieldsOf({ id, slug, name, status, created_at })
+const describe = ({ id, slug, name, status, deletes_at, created_at }: Tenant): string[] =>
+  fieldsOf({ id, slug, name, status, deletes_at, created_at })
+
+const remove = (named: string, options: ServiceOptions): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const path = { tenant_id: await tenantId(tenantry, named) }
+    const tenant = await unwrap(tenantry.DELETE('/tenants/{tenant_id}', { params: { path } }))
+    print(options, tenant, describe(tenant))
+  })
 
 const create = (name: string, { slug, owner, ownerEmail, ...options }: Create): Promise<void> =>
   withService(options, async (tenantry) => {

@@ -18,40 +18,40 @@ export interface Asked {
 export const isAudience = ({ issuer, audiences }: Pick<Config, 'issuer' | 'audiences'>, audience: string): boolean =>
   audience === issuer || audiences === undefined || audiences.includes(audience)
 
-/** What every token has; `exp` is never later than the end of what the token rests on. */
-const commonClaims = (
+type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants'>
+
+/** `exp` is never later than the end of what the token rests on. */
+const claimsFor = (
+  { sub, membership_id, roles, grants }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
   { issuer, audience, client_id, ttl_seconds, now }: Asked,
   ends_at: string | null,
-) => {
+): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
   const end = ends_at === null ? Number.POSITIVE_INFINITY : Math.floor(Date.parse(ends_at) / 1000)
   return {
-    ...{ iss: issuer, aud: audience, exp: Math.min(iat + ttl_seconds, end), iat, jti: newId(), client_id },
-    ...{ tenant_id: tenant.id, tenant_slug: tenant.slug },
+    ...{ iss: issuer, sub, aud: audience, exp: Math.min(iat + ttl_seconds, end), iat, jti: newId(), client_id },
+    ...{ tenant_id: tenant.id, tenant_slug: tenant.slug, membership_id, roles },
     permissions: [], // the concrete list of a product's catalogue; without one there is nothing to list
+    grants,
     rev: { [tenant.id]: revision, platform: platform_revision },
   }
 }
 
 /** A member's token. */
-export const claimsOf = (facts: MemberFacts, member: Member, asked: Asked): TokenClaims => ({
-  ...commonClaims(facts, asked, member.expires_at),
-  sub: member.user_id,
-  membership_id: member.id,
-  roles: member.roles.map(({ key }) => key),
-  grants: member.roles.map(({ permissions, excludes }) => ({ permissions, excludes })),
-})
+export const claimsOf = (facts: MemberFacts, member: Member, asked: Asked): TokenClaims => {
+  const { user_id: sub, id: membership_id } = member
+  const roles = member.roles.map(({ key }) => key)
+  const grants = member.roles.map(({ permissions, excludes }) => ({ permissions, excludes }))
+  return claimsFor({ sub, membership_id, roles, grants }, facts, asked, member.expires_at)
+}
 
 /** A machine's token: an API key's own. */
 export const machineClaimsOf = (
   facts: MemberFacts,
   { grants, ends_at }: { grants: readonly Grant[]; ends_at: string | null },
   asked: Asked,
-): TokenClaims => ({
-  ...commonClaims(facts, asked, ends_at),
-  sub: `${API_KEY_SUBJECT_PREFIX}${asked.client_id}`,
-  membership_id: null,
-  roles: [],
-  grants,
-})
+): TokenClaims => {
+  const sub = `${API_KEY_SUBJECT_PREFIX}${asked.client_id}`
+  return claimsFor({ sub, membership_id: null, roles: [], grants }, facts, asked, ends_at)
+}

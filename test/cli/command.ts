@@ -1,4 +1,4 @@
-// The `tenantry` command as a real process, with an environment of its own.
+// The `tenantry` command, with an environment of its own: in a thread, and where the process itself matters as a process.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import type { Test } from 'tap'
 
 export const COMMAND = fileURLToPath(new URL('../../bin/tenantry.mjs', import.meta.url))
@@ -21,8 +22,8 @@ export interface End {
   err: string
 }
 
-/** Runs a command to its end. */
-export const run = async (args: string[], env: Environment, input = ''): Promise<End> => {
+/** Runs a command to its end as a process: a start costs half a second. */
+export const runProcess = async (args: string[], env: Environment, input = ''): Promise<End> => {
   const child = spawn(process.execPath, [COMMAND, ...args], { env: environment(env) })
   const end = { out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -35,6 +36,35 @@ export const run = async (args: string[], env: Environment, input = ''): Promise
   child.stdin.end(input)
   const [code] = await once(child, 'close')
   return { code, ...end }
+}
+
+interface Host {
+  worker: Worker
+  last: Promise<unknown>
+}
+
+let host: Host | undefined
+
+const aHost = (): Host => {
+  const worker = new Worker(new URL('command-host.ts', import.meta.url))
+  worker.unref()
+  return { worker, last: Promise.resolve() }
+}
+
+/** Runs a command to its end, one after the other. */
+export const run = (args: string[], env: Environment, input = ''): Promise<End> => {
+  host ??= aHost()
+  const { worker, last } = host
+  const end = last.then(async () => {
+    worker.ref()
+    const answered = once(worker, 'message')
+    worker.postMessage({ args, env: environment(env), input })
+    const [answer] = await answered
+    worker.unref()
+    return answer as End
+  })
+  host.last = end
+  return end
 }
 
 export const aDirectory = (t: Test): string => {

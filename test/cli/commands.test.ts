@@ -1,8 +1,8 @@
-// The commands against a running service, as processes: one service for all tests.
+// The commands against a running service: one service for all tests.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { aDirectory, type End, run, serve } from './command.ts'
+import { aDirectory, type End, run, runProcess, serve } from './command.ts'
 
 const data_dir = aDirectory(t)
 const embedded = { TENANTRY_DATA_DIR: data_dir }
@@ -82,7 +82,7 @@ t.test('makes an API key of a tenant, with which the tenant need not be named', 
 
 t.test('on this machine the embedded root key is found, elsewhere it is not sent', async (t) => {
   t.equal((await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: service.url })).code, 0)
-  const elsewhere = await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: 'http://tenantry.invalid' })
+  const elsewhere = await runProcess(['tenants', 'list'], { ...embedded, TENANTRY_URL: 'http://tenantry.invalid' })
   t.match(elsewhere, { code: 78, err: /TENANTRY_API_KEY is not set/ })
 })
 
@@ -97,7 +97,7 @@ t.test('a problem is printed with its code, its detail and what it points at', a
 })
 
 t.test('what is wrongly used ends with 2, what is wrongly set with 78, silence with 1', async (t) => {
-  t.match(await tenantry('tenants', 'bogus'), { code: 2, err: /unknown command/ })
+  t.match(await runProcess(['tenants', 'bogus'], env), { code: 2, err: /unknown command/ })
   t.match(await tenantry('tenants', 'list', '--limit', '0'), { code: 2, err: /whole number/ })
   t.match(await tenantry('tenants', 'list', '--url', 'nowhere'), { code: 2, err: /--url must be a URL/ })
   t.match(await run(['tenants', 'list'], { ...env, TENANTRY_URL: 'nowhere' }), {
@@ -113,8 +113,36 @@ t.test('what is wrongly used ends with 2, what is wrongly set with 78, silence w
   })
 })
 
+t.test('members, keys and tenants from their beginning to their end', async (t) => {
+  await tenantry('tenants', 'create', 'Hooli', '--owner', 'user_gavin')
+  const { id } = await json('members', 'add', 'user_nelson', '--tenant', 'hooli')
+  t.match(await json('members', 'update', id, '--role', 'admin', '--expires-at', '2100-01-01T00:00:00Z'), {
+    roles: ['admin'],
+    expires_at: '2100-01-01T00:00:00.000Z',
+  })
+  t.match(await json('members', 'update', id, '--expires-at', 'never'), { roles: ['admin'], expires_at: null })
+  t.match(await tenantry('members', 'update', id), { code: 2, err: /nothing to change/ })
+  t.match(await json('members', 'suspend', id, '--reason', 'on leave'), { status: 'suspended' })
+  t.match(await json('members', 'reactivate', id), { status: 'active' })
+  t.match(await json('members', 'sign-out', id), { signed_out_at: String })
+  t.match(await tenantry('members', 'remove', id), { code: 0, out: `${id} is removed\n` })
+  t.match(await tenantry('members', 'remove', id), { code: 1, err: /membership.not_found/ })
+  const [owner] = (await json('members', 'list', '--tenant', 'hooli')).data
+  t.match(await tenantry('members', 'remove', owner.id), { code: 1, err: /membership.last_owner/ })
+
+  const made = await json('keys', 'create', 'job', '--permission', 'invoice:read', '--tenant', 'hooli')
+  const listed = await tenantry('keys', 'list', '--tenant', 'hooli')
+  t.match(listed, { code: 0, out: new RegExp(`${made.id}.* job `) })
+  t.notMatch(listed.out, made.secret)
+  t.match(await tenantry('keys', 'revoke', made.id), { code: 0, out: `${made.id} is revoked\n` })
+  t.same((await json('keys', 'list', '--tenant', 'hooli')).data, [])
+
+  t.match(await json('tenants', 'delete', 'hooli'), { status: 'deletion_scheduled', deletes_at: String })
+  t.match(await json('tenants', 'restore', 'hooli'), { status: 'active', deletes_at: null })
+})
+
 t.test('--help explains itself without loading a database', async (t) => {
-  const end = await run(['--help'], { NODE_DEBUG: 'esm,module' })
+  const end = await runProcess(['--help'], { NODE_DEBUG: 'esm,module' })
   t.match(end, { code: 0, out: /TENANTRY_URL[\s\S]*Exit status/ })
   for (const command of ['serve', 'migrate', 'doctor', 'verify-history', 'tenants', 'members', 'keys', 'tokens']) {
     t.match(end.out, new RegExp(`^ {2}${command} `, 'm'))
