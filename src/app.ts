@@ -35,7 +35,10 @@ import { tenantHandlers } from './tenants/handlers.ts'
 import { TokenHolders } from './tokens/authentication.ts'
 import { tokenHandlers } from './tokens/handlers.ts'
 
-const CONTRACT = new URL('../openapi.yaml', import.meta.url)
+/** Read once, however many services there are in a process. */
+const CONTRACT = readContract(new URL('../openapi.yaml', import.meta.url)) as { [key: string]: unknown }
+const OPERATIONS = operationsOf(CONTRACT)
+
 const LONGEST_REQUEST_MS = 30_000 // the database gives up before
 const LARGEST_BODY_BYTES = 65_536
 const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL included
@@ -99,7 +102,6 @@ export const buildApp = async ({
   const api_keys = new ApiKeys(database, clock, platform.root)
   const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys })
   const write = writeWith(database, clock, seal)
-  const contract = readContract(CONTRACT) as { [key: string]: unknown }
   const handlers: Handlers = {
     ...tenantHandlers({ database, write }),
     ...membershipHandlers({ database, write, clock }),
@@ -112,9 +114,9 @@ export const buildApp = async ({
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
     ...healthHandlers(database, lifecycle),
-    ...docsHandlers(contract),
+    ...docsHandlers(CONTRACT),
   }
-  mountContract(fastify, operationsOf(contract), handlers, {
+  mountContract(fastify, OPERATIONS, handlers, {
     authenticate: authenticateWith(api_keys, token_holders),
     authorize: authorizeWith(database),
   })

@@ -82,7 +82,7 @@ export interface Running {
 
 /** `tenantry serve` on a free port, without a terminal; answers when it listens. */
 export const serve = async (t: Test, env: Environment, ...args: string[]): Promise<Running> => {
-  const child = spawn(process.execPath, [COMMAND, 'serve', ...args], {
+  const child = spawn(process.execPath, ['--liftoff-only', COMMAND, 'serve', ...args], {
     env: environment({ PORT: '0', ...env }),
     stdio: ['ignore', 'pipe', 'inherit'],
   })

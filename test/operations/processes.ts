@@ -25,7 +25,7 @@ export interface Process {
 
 /** `tenantry serve` with these settings and nothing else of the environment. */
 export const serve = (t: Test, settings: Record<string, string>): Process => {
-  const child = spawn(process.execPath, ['bin/tenantry.mjs', 'serve'], {
+  const child = spawn(process.execPath, ['--liftoff-only', 'bin/tenantry.mjs', 'serve'], {
     cwd: repository,
     env: { PATH: process.env.PATH, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
