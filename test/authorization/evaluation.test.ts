@@ -295,6 +295,8 @@ const aPlace = async (): Promise<{ tenant_id: string; key: Caller }> => {
   return { tenant_id: id, key: s.as(secret) }
 }
 
+const active = await aPlace()
+
 const setUp = async ({ tenant, membership }: Case, user_id: string): Promise<{ tenant_id: string; key: Caller }> => {
   if (tenant === null) return { tenant_id: randomUUID(), key: s.root }
   const place = tenant.status === 'active' ? active : await aPlace()
@@ -302,11 +304,6 @@ const setUp = async ({ tenant, membership }: Case, user_id: string): Promise<{ t
   await setUpStatus(place.tenant_id, tenant.status)
   return place
 }
-
-let active = { tenant_id: '', key: s.root }
-t.before(async () => {
-  active = await aPlace()
-})
 
 cases.forEach((each, index) => {
   const { name, tenant, ask, expect } = each
