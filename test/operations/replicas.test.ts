@@ -90,7 +90,8 @@ t.test('a start with another root key replaces it, and says so in the history', 
   if (!next) throw new Error('it was made')
   t.match(await next.as(secrets.root_api_key).get('/tenants'), { status: 401, body: { code: 'credential.invalid' } })
   t.equal((await next.root.get('/tenants')).body.data[0].id, tenant.id)
-  t.equal((await next.as(token).get(`/tenants/${tenant.id}`)).status, 200, 'tokens are not concerned')
+  const stale = { status: 401, body: { code: 'token.stale' } }
+  t.match(await next.as(token).get(`/tenants/${tenant.id}`), stale, 'and ends the tokens that the old one asked for')
   const { body } = await next.root.get('/events?type=api_key.replaced')
   t.equal(body.data.length, 1, 'once, although both started with it')
 })

@@ -30,7 +30,9 @@ const shard = (number: number): string[] => {
 /** The files' own tests come after this one: until all are there, the suite must not take itself for done. */
 export const runShard = (number: number): void => {
   const files = shard(number)
-  t.test(`these files: ${files.join(', ')}`, async () => {
-    for (const file of files) await import(fileURLToPath(new URL(file, ROOT)))
+  t.test(`these files: ${files.join(', ')}`, async (t) => {
+    for (const file of files) {
+      await t.resolves(import(fileURLToPath(new URL(file, ROOT))), file) // one that cannot be loaded does not hide the others
+    }
   })
 }
