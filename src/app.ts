@@ -20,6 +20,9 @@ import { installAccessLog, logController } from './http/logging.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
 import { Traffic } from './http/traffic.ts'
 import { writeWith } from './http/write.ts'
+import { guardedFetch } from './issuers/guarded-fetch.ts'
+import { issuerHandlers } from './issuers/handlers.ts'
+import { IssuerKeys } from './issuers/keys.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
 import type { Platform } from './platform.ts'
@@ -45,7 +48,7 @@ const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL 
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
 export interface Services {
-  config: Pick<Config, 'issuer' | 'audiences'>
+  config: Pick<Config, 'issuer' | 'audiences' | 'allow_loopback_issuers'>
   database: Database
   platform: Platform
   keys: KeyRing
@@ -101,15 +104,18 @@ export const buildApp = async ({
   fastify.addHook('preClose', async () => streams.close())
   const api_keys = new ApiKeys(database, clock, platform.root)
   const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys })
+  const { allow_loopback_issuers: allow_loopback } = config
+  const issuer_keys = new IssuerKeys(guardedFetch({ allow_loopback }), clock)
   const write = writeWith(database, clock, seal)
   const handlers: Handlers = {
     ...tenantHandlers({ database, write }),
     ...membershipHandlers({ database, write, clock }),
     ...roleHandlers({ database }),
     ...apiKeyHandlers({ database, write }),
+    ...issuerHandlers({ database, write, allow_loopback }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),
     ...tokenHandlers({ config, database, clock, keys }),
-    ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders }),
+    ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders, issuer_keys }),
     ...authorizationHandlers({ database, clock }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),

@@ -19,6 +19,8 @@ export interface Config {
   signing_algorithm: Algorithm
   /** When set, the only audiences tokens are issued for, besides the issuer. */
   audiences: readonly string[] | undefined
+  /** Development only: identity providers on this machine, over http. */
+  allow_loopback_issuers: boolean
   log_level: LogLevel
 }
 
@@ -78,6 +80,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const encryption_key = read('TENANTRY_ENCRYPTION_KEY', parseKey)?.value
   const previous_encryption_key = read('TENANTRY_PREVIOUS_ENCRYPTION_KEY', parseKey)?.value
   const signing_algorithm = read('TENANTRY_SIGNING_ALGORITHM', parseAlgorithm)?.value ?? 'ES256'
+  const allow_loopback_issuers = read('TENANTRY_ALLOW_LOOPBACK_ISSUERS', parseSwitch)?.value ?? false
   const audiences = read('TENANTRY_AUDIENCES', parseAudiences)?.value
   const log_level = read('LOG_LEVEL', parseLogLevel)?.value ?? 'info'
 
@@ -98,6 +101,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     previous_encryption_key,
     signing_algorithm,
     audiences,
+    allow_loopback_issuers,
     log_level,
   })
 }
@@ -153,6 +157,9 @@ const parseAudiences = (text: string): Parsed<string[]> => {
     ? { value }
     : 'must be audiences separated by commas'
 }
+
+const parseSwitch = (text: string): Parsed<boolean> =>
+  text === 'true' || text === 'false' ? { value: text === 'true' } : 'must be true or false'
 
 const parseLogLevel = (text: string): Parsed<LogLevel> => {
   const value = LOG_LEVELS.find((level) => level === text)

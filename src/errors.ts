@@ -76,6 +76,7 @@ export const CATALOGUE = {
   ),
   'role.not_found': entry(404, 'Role not found', 'There is no such role that this credential can see.'),
   'api_key.not_found': entry(404, 'API key not found', 'There is no such API key that this credential can see.'),
+  'issuer.not_found': entry(404, 'Issuer not found', 'There is no such issuer that this credential can see.'),
   'method.not_allowed': entry(
     405,
     'Method not allowed',
@@ -86,6 +87,8 @@ export const CATALOGUE = {
     'Already a member',
     'The user has a membership in this tenant already; change that one.',
   ),
+  'issuer.exists': entry(409, 'Issuer exists', 'This issuer is trusted here already; change that one.'),
+  'issuer.too_many': entry(409, 'Too many issuers', 'A tenant trusts ten issuers at most. Delete one first.'),
   'membership.last_owner': entry(
     409,
     'The tenant’s last owner',
@@ -165,6 +168,16 @@ export const CATALOGUE = {
     'Not a permission',
     'Write `resource:action`, `resource:*`, `*:action` or `*`; `tenantry.*` or one of Tenantry’s own permissions by name.',
   ),
+  'issuer.unsafe': entry(
+    422,
+    'Not a safe address',
+    'An issuer is an https URL without user name, and its host is no address of a private network. For development, TENANTRY_ALLOW_LOOPBACK_ISSUERS=true allows http on this machine.',
+  ),
+  'issuer.prefix_assigned': entry(
+    422,
+    'The prefix is assigned',
+    'The user ids of a tenant’s own issuer get a prefix that Tenantry assigns, so that it cannot speak for others; and no shared issuer’s prefix begins with `idp:`.',
+  ),
   'idempotency.mismatch': entry(
     422,
     'Idempotency-Key used before',
@@ -177,6 +190,11 @@ export const CATALOGUE = {
   ),
   'headers.too_large': entry(431, 'Headers too large', 'The request’s headers have more than 16 KiB.'),
   internal: entry(500, 'Internal error', 'Something went wrong on our side. The request id finds it in the log.'),
+  'issuer.unavailable': entry(
+    503,
+    'Issuer unavailable',
+    'The keys of the identity provider cannot be had right now. Try again after the time in Retry-After.',
+  ),
   'database.unavailable': entry(
     503,
     'Database unavailable',

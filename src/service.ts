@@ -76,7 +76,10 @@ export const startService = async (config: Config, log: Logger): Promise<Service
  */
 export const assembleService = async (
   opened: Opened,
-  config: Pick<Config, 'issuer' | 'audiences' | 'signing_algorithm' | 'previous_encryption_key'>,
+  config: Pick<
+    Config,
+    'issuer' | 'audiences' | 'allow_loopback_issuers' | 'signing_algorithm' | 'previous_encryption_key'
+  >,
   log: Logger,
   clock: Clock,
 ): Promise<Service> => {

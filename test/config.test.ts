@@ -34,7 +34,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       issuer: 'http://127.0.0.1:3000',
     },
     ...{ root_api_key: undefined, encryption_key: undefined, audiences: undefined, log_level: 'info' },
-    ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256' },
+    ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
   })
 })
 
@@ -45,6 +45,7 @@ t.test('every setting is read', async (t) => {
     TENANTRY_AUDIENCES: 'https://a.example, urn:b',
     TENANTRY_PREVIOUS_ENCRYPTION_KEY: PREVIOUS_KEY,
     TENANTRY_SIGNING_ALGORITHM: 'EdDSA',
+    TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
   })
   t.same(config, {
     ...{
@@ -60,7 +61,7 @@ t.test('every setting is read', async (t) => {
       audiences: ['https://a.example', 'urn:b'],
       log_level: 'debug',
     },
-    ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA' },
+    ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA', allow_loopback_issuers: true },
   })
   t.throws(() => Object.assign(config, { port: 1 }), TypeError, 'and cannot be changed afterwards')
 })

@@ -18,6 +18,7 @@ Settings:
   TENANTRY_PREVIOUS_ENCRYPTION_KEY  the one before, while the change to a new one lasts
   TENANTRY_SIGNING_ALGORITHM  ES256, RS256 or EdDSA, of keys made from now on
   TENANTRY_AUDIENCES          the only audiences tokens are issued for, separated by commas
+  TENANTRY_ALLOW_LOOPBACK_ISSUERS  true for development: identity providers on this machine, over http
   LOG_LEVEL                   info
 * required with DATABASE_URL
 

@@ -98,6 +98,7 @@ export const SERVICE_FUNCTIONS = [
   'find_revoked(uuid, bigint, bigint, text[], timestamptz)',
   'holds_api_key(uuid, uuid, timestamptz)',
   'locate_slug(text)',
+  'find_issuers(text, uuid)',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

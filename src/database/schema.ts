@@ -257,6 +257,31 @@ export const idempotencyKeys = tenantry.table(
 )
 
 /** The platform's signing keys; private parts sealed. No tenant scope sees this table. */
+export const issuers = tenantry.table(
+  'issuers',
+  {
+    history_id: uuid().notNull(),
+    id: uuid().notNull(),
+    tenant_id: ownTenant(),
+    issuer: text().notNull(),
+    audiences: patterns(),
+    jwks_uri: text(),
+    algorithms: patterns(),
+    user_id_claim: text().notNull(),
+    user_id_prefix: text().notNull(),
+    client_auth_required: boolean().notNull(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'issuers_pkey', columns: [t.history_id, t.id] }),
+    uniqueIndex('issuers_directory').on(t.id),
+    uniqueIndex('issuers_issuer').on(t.history_id, t.issuer),
+    foreignKey({ name: 'issuers_history', columns: [t.history_id], foreignColumns: [histories.id] }),
+  ],
+)
+
 export const signingKeys = tenantry.table(
   'signing_keys',
   {

@@ -14,6 +14,7 @@ const ITEMS: Record<string, { kind: string; missing: Code }> = {
   membership_id: { kind: 'membership', missing: 'membership.not_found' },
   role_id: { kind: 'role', missing: 'role.not_found' },
   api_key_id: { kind: 'api_key', missing: 'api_key.not_found' },
+  issuer_id: { kind: 'issuer', missing: 'issuer.not_found' },
 }
 const LOCATE = { name: 'locate', text: 'select tenantry.locate($1, $2) as value' }
 

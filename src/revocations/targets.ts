@@ -6,6 +6,7 @@ export const TENANT = 'tenant'
 export const membershipTarget = (id: string): string => `membership:${id}`
 export const keyTarget = (kid: string): string => `key:${kid}`
 export const tokenTarget = (jti: string): string => `token:${jti}`
+export const issuerTarget = (id: string): string => `issuer:${id}`
 export const apiKeyTarget = (id: string): string => `api_key:${id}`
 
 interface Access {

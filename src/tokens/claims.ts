@@ -12,6 +12,16 @@ export interface Asked {
   client_id: string
   ttl_seconds: number
   now: Date
+  /** Of an exchange: the login that it goes back to. */
+  login?: Login | undefined
+}
+
+export interface Login {
+  auth_time: number
+  /** Undefined where a back end vouched for the user. */
+  issuer_id: string | undefined
+  /** When its session ends at the latest, in seconds. */
+  ends_at: number
 }
 
 /** Whether tokens are issued for it. */
@@ -24,27 +34,45 @@ type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants'>
 const claimsFor = (
   { sub, membership_id, roles, grants }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
-  { issuer, audience, client_id, ttl_seconds, now }: Asked,
+  { issuer, audience, client_id, ttl_seconds, now, login }: Asked,
   ends_at: string | null,
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
   const end = ends_at === null ? Number.POSITIVE_INFINITY : Math.floor(Date.parse(ends_at) / 1000)
   return {
-    ...{ iss: issuer, sub, aud: audience, exp: Math.min(iat + ttl_seconds, end), iat, jti: newId(), client_id },
+    ...{
+      iss: issuer,
+      sub,
+      aud: audience,
+      exp: Math.min(iat + ttl_seconds, end, login?.ends_at ?? end),
+      iat,
+      jti: newId(),
+      client_id,
+    },
     ...{ tenant_id: tenant.id, tenant_slug: tenant.slug, membership_id, roles },
     permissions: [], // the concrete list of a product's catalogue; without one there is nothing to list
     grants,
+    ...(login && { auth_time: login.auth_time }),
+    ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),
     rev: { [tenant.id]: revision, platform: platform_revision },
   }
 }
 
-/** A member's token. */
-export const claimsOf = (facts: MemberFacts, member: Member, asked: Asked): TokenClaims => {
+/** A member's token; narrowed to grants, it says no roles. */
+export const claimsOf = (
+  facts: MemberFacts,
+  member: Member,
+  asked: Asked,
+  narrowed?: readonly Grant[],
+): TokenClaims => {
   const { user_id: sub, id: membership_id } = member
-  const roles = member.roles.map(({ key }) => key)
-  const grants = member.roles.map(({ permissions, excludes }) => ({ permissions, excludes }))
+  const roles = narrowed ? [] : member.roles.map(({ key }) => key)
+  const grants = narrowed ?? grantsOf(member)
   return claimsFor({ sub, membership_id, roles, grants }, facts, asked, member.expires_at)
 }
+
+export const grantsOf = ({ roles }: Member): Grant[] =>
+  roles.map(({ permissions, excludes }) => ({ permissions, excludes }))
 
 /** A machine's token: an API key's own. */
 export const machineClaimsOf = (

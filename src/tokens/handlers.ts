@@ -8,6 +8,7 @@ import { Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { requireTenant } from '../http/scope.ts'
 import { statusOf } from '../memberships/rules.ts'
+import { GRANT_TYPES } from '../oauth/handlers.ts'
 import type { PublicJwk } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
@@ -41,8 +42,8 @@ const metadataOf = (issuer: string, keys: readonly PublicJwk[]): components['sch
   token_endpoint: `${issuer}/oauth/token`,
   introspection_endpoint: `${issuer}/oauth/introspect`,
   revocation_endpoint: `${issuer}/oauth/revoke`,
-  grant_types_supported: ['client_credentials'],
-  token_endpoint_auth_methods_supported: CLIENT_AUTH,
+  grant_types_supported: GRANT_TYPES,
+  token_endpoint_auth_methods_supported: [...CLIENT_AUTH, 'none'],
   introspection_endpoint_auth_methods_supported: CLIENT_AUTH,
   revocation_endpoint_auth_methods_supported: CLIENT_AUTH,
   response_types_supported: [], // RFC 8414 §2: there is no authorization endpoint; users log in elsewhere

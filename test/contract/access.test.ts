@@ -28,6 +28,7 @@ const aFullTenant = async (): Promise<{ values: Values; owner: Caller; key: Call
     membership_id: victim.id,
     role_id,
     api_key_id: key.id,
+    issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     user_id: membership.user_id,
   }
   return { values, owner: caller, key: s.as(key.secret) }

@@ -41,9 +41,12 @@ const aPlace = async (): Promise<Values> => {
     owner_id: owner.id,
     role_id,
     api_key_id: key.id,
+    issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     code: 'internal',
   }
 }
+
+const AN_ISSUER = { issuer: 'https://twice.example', audiences: ['my-application'] }
 
 type Case = (place: Values) => Promise<Answer>
 
@@ -85,6 +88,14 @@ const CASES: Record<string, Case> = {
     s.root.post(`/memberships/${membership_id}/reactivate`),
   ),
   'signOutMembership 409': onItsWayOut(({ membership_id }) => s.root.post(`/memberships/${membership_id}/sign-out`)),
+  'createIssuer 409': async ({ tenant_id }) => {
+    await s.root.post('/issuers', { ...AN_ISSUER, tenant_id })
+    return s.root.post('/issuers', { ...AN_ISSUER, tenant_id })
+  },
+  'createIssuer 422': () => s.root.post('/issuers', { ...AN_ISSUER, issuer: 'https://127.0.0.1' }),
+  'updateIssuer 409': onItsWayOut(({ issuer_id }) => s.root.patch(`/issuers/${issuer_id}`, { audiences: ['late'] })),
+  'updateIssuer 422': ({ issuer_id }) => s.root.patch(`/issuers/${issuer_id}`, { jwks_uri: 'https://10.0.0.1/jwks' }),
+  'deleteIssuer 409': onItsWayOut(({ issuer_id }) => s.root.delete(`/issuers/${issuer_id}`)),
   'createApiKey 409': onItsWayOut(({ tenant_id }) =>
     s.root.post('/api-keys', { tenant_id, name: 'late', permissions: ['invoice:read'] }),
   ),

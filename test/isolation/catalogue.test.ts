@@ -23,6 +23,7 @@ const EXCEPTIONS: Record<string, string> = {
   memberships_directory: 'directory: the tenant of a membership, for platform credentials',
   roles_directory: 'directory: the tenant of a role, for platform credentials',
   api_keys_directory: 'directory: the tenant of an API key, for platform credentials',
+  issuers_directory: 'directory: the tenant of an issuer, for platform credentials',
   api_keys_hash: 'directory: whose secret this is',
   membership_roles_role: 'a role is the own tenant’s or shared, and a check says so',
 }

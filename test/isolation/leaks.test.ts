@@ -17,6 +17,7 @@ const aFullTenant = async (): Promise<string> => {
   const { caller } = await s.aMember(tenant_id, 'owner')
   await caller.post('/memberships', { user_id: 'user_vera', email: 'vera@acme.example' }, { 'idempotency-key': 'x' })
   await s.anApiKey({ tenant_id })
+  await s.anIssuer({ tenant_id })
   const revoked = await s.anApiKey({ tenant_id })
   await s.root.delete(`/api-keys/${revoked.id}`)
   await s.test_database.superuser(
@@ -66,6 +67,7 @@ t.test('the suite tries every table that a tenant’s scope reaches, and each ha
       'events',
       'histories',
       'idempotency_keys',
+      'issuers',
       'membership_roles',
       'memberships',
       'revocations',

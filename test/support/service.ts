@@ -126,6 +126,12 @@ export class TestService {
     )
   }
 
+  /** A trusted issuer of the tenant, or a shared one. */
+  async anIssuer(input: Partial<Schemas['IssuerCreate']> = {}): Promise<Schemas['Issuer']> {
+    const issuer = `https://${++this.#names}.login.example`
+    return made(await this.root.post('/issuers', { issuer, audiences: ['my-application'], ...input }))
+  }
+
   /** A token of the user for Tenantry itself, unless another audience is asked for. */
   async aToken(tenant_id: string, user_id: string, input: Partial<Schemas['TokenCreate']> = {}): Promise<string> {
     const { access_token } = made(await this.root.post('/tokens', { tenant_id, user_id, ...input }))
@@ -180,10 +186,12 @@ export const TEST_CONFIG = {
   audiences: undefined,
   signing_algorithm: 'ES256' as const,
   previous_encryption_key: undefined,
+  allow_loopback_issuers: false,
 }
 
 interface Options {
   audiences?: string[]
+  allow_loopback_issuers?: boolean
   now?: Date
   signing_algorithm?: Algorithm
   /** Another service whose database, secrets and clock this one shares: a replica of it. */
@@ -194,7 +202,13 @@ interface Options {
 
 /** A service of its own, closed when the test ends. */
 export const aService = async (t: Test, options: Options = {}): Promise<TestService> => {
-  const { audiences, signing_algorithm = 'ES256', replica_of, encryption_keys } = options
+  const {
+    audiences,
+    allow_loopback_issuers = false,
+    signing_algorithm = 'ES256',
+    replica_of,
+    encryption_keys,
+  } = options
   const test_database = replica_of?.test_database ?? (await openTestDatabase())
   const time = replica_of?.time ?? { now: options.now ?? new Date() }
   const logged: Json[] = []
@@ -206,7 +220,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     root_api_key_file: undefined,
   }
   const previous_encryption_key = encryption_keys?.previous
-  const config = { ...TEST_CONFIG, audiences, signing_algorithm, previous_encryption_key }
+  const config = { ...TEST_CONFIG, audiences, allow_loopback_issuers, signing_algorithm, previous_encryption_key }
   const service = await assembleService(opened, config, log, () => time.now)
   t.teardown(() => service.close())
   return new TestService(service, test_database, { time, encryption_key: opened.encryption_key, logged })

@@ -30,6 +30,10 @@ export type TokenClaims = {
   readonly permissions: readonly string[]
   /** What `holds()` reads: one per role, in the order of `roles`. */
   readonly grants: readonly Grant[]
+  /** When the user logged in at the identity provider, where an exchange told. */
+  readonly auth_time?: number
+  /** The trusted issuer whose token was exchanged for this one. */
+  readonly issuer_id?: string
   /** The revision of each history that the token was minted at. */
   readonly rev: Readonly<Record<string, number>>
 }
@@ -54,6 +58,8 @@ const CHECKS: { readonly [claim in keyof TokenClaims]-?: Check } = {
   roles: (value) => isListOf(value, isText),
   permissions: (value) => isListOf(value, isText),
   grants: (value) => isListOf(value, isGrant),
+  auth_time: (value) => value === undefined || isSeconds(value),
+  issuer_id: (value) => value === undefined || isText(value),
   rev: (value) => isObject(value) && Object.values(value).every(isCount),
 }
 

@@ -333,6 +333,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/issuers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List trusted issuers, oldest first
+         * @description With a platform key and without `tenant_id` the list spans the shared ones and all tenants'.
+         */
+        get: operations["listIssuers"];
+        put?: never;
+        /**
+         * Trust an identity provider
+         * @description Tokens of this issuer can be exchanged at `/oauth/token`. Without `tenant_id` a platform credential makes a shared
+         *     issuer, whose users may be members of any tenant. A tenant's own issuer yields only that tenant, and its user ids get
+         *     a prefix that Tenantry assigns. An issuer speaks for whomever it names, so the caller must hold all that an owner
+         *     does.
+         */
+        post: operations["createIssuer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/issuers/{issuer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                issuer_id: components["parameters"]["IssuerIdPath"];
+            };
+            cookie?: never;
+        };
+        /** Get a trusted issuer */
+        get: operations["getIssuer"];
+        put?: never;
+        post?: never;
+        /**
+         * Trust an issuer no more
+         * @description Every token that was exchanged through it is stale.
+         */
+        delete: operations["deleteIssuer"];
+        options?: never;
+        head?: never;
+        /**
+         * Change what is accepted of an issuer
+         * @description Every token that was exchanged through it before is stale afterwards.
+         */
+        patch: operations["updateIssuer"];
+        trace?: never;
+    };
     "/tokens": {
         parameters: {
             query?: never;
@@ -371,8 +425,13 @@ export interface paths {
          *     tenant's key speaks for its tenant; a platform key names one, by exactly one of `tenant_id`, `tenant_slug`,
          *     `scope=tenant:<slug>` or `resource=<issuer>/tenants/<id>`, or by several that agree.
          *
+         *     `grant_type=urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693): the token of a trusted issuer, or one of ours, for
+         *     a token of one tenant, which is named in the same ways. The `subject_token` is a JWT that is for one of the issuer's
+         *     audiences; no client credential is needed unless the issuer asks for one. One of ours needs this service in its `aud`
+         *     or an authenticated client, is never widened, and keeps the time of its login: after 24 hours a new login is needed.
+         *
          *     `scope` narrows what the token carries: permissions or patterns, separated by spaces. It never widens. `audience` says
-         *     whom the token is for; for Tenantry's own API a client uses its key.
+         *     whom the token is for: this service itself if left out of an exchange. (For Tenantry's own API a machine uses its key.)
          */
         post: operations["requestToken"];
         delete?: never;
@@ -992,6 +1051,95 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Format: uri
+         * @description A URL as the issuer writes it; compared character by character.
+         */
+        IssuerUrl: string;
+        IssuerAudiences: string[];
+        IssuerAlgorithms: ("RS256" | "ES256" | "EdDSA")[];
+        /**
+         * @example {
+         *       "issuer": "https://login.example.com",
+         *       "audiences": [
+         *         "my-application"
+         *       ]
+         *     }
+         */
+        IssuerCreate: {
+            tenant_id?: components["schemas"]["Id"];
+            issuer: components["schemas"]["IssuerUrl"];
+            /** @description Tokens are accepted that are for one of these; usually the client id of your application at the issuer. */
+            audiences: components["schemas"]["IssuerAudiences"];
+            /** @description Where its keys are; found by discovery if left out. */
+            jwks_uri?: components["schemas"]["IssuerUrl"];
+            algorithms?: components["schemas"]["IssuerAlgorithms"];
+            /** @description Which claim is the user id; `sub` if left out. */
+            user_id_claim?: string;
+            /** @description Put before the user ids of a shared issuer. A tenant's own issuer has one assigned. */
+            user_id_prefix?: string;
+            /** @description Whether only an authenticated client may exchange its tokens. */
+            client_auth_required?: boolean;
+        };
+        /**
+         * @example {
+         *       "client_auth_required": true
+         *     }
+         */
+        IssuerUpdate: {
+            audiences?: components["schemas"]["IssuerAudiences"];
+            jwks_uri?: components["schemas"]["IssuerUrl"] | null;
+            algorithms?: components["schemas"]["IssuerAlgorithms"];
+            client_auth_required?: boolean;
+        };
+        /**
+         * @example {
+         *       "id": "0197a0c4-2b1c-7f0e-9a55-6d1f6a0c9b21",
+         *       "tenant_id": null,
+         *       "issuer": "https://login.example.com",
+         *       "audiences": [
+         *         "my-application"
+         *       ],
+         *       "jwks_uri": null,
+         *       "algorithms": [
+         *         "RS256",
+         *         "ES256",
+         *         "EdDSA"
+         *       ],
+         *       "user_id_claim": "sub",
+         *       "user_id_prefix": "",
+         *       "client_auth_required": false,
+         *       "created_at": "2026-03-01T09:30:00.000Z",
+         *       "updated_at": "2026-03-01T09:30:00.000Z",
+         *       "revision": 7
+         *     }
+         */
+        Issuer: {
+            id: components["schemas"]["Id"];
+            /**
+             * Format: uuid
+             * @description Null for a shared issuer.
+             */
+            tenant_id: string | null;
+            issuer: string;
+            audiences: string[];
+            /** @description Null where it is found by discovery. */
+            jwks_uri: string | null;
+            algorithms: string[];
+            user_id_claim: string;
+            /** @description What its user ids begin with; may be empty. */
+            user_id_prefix: string;
+            client_auth_required: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            revision: number;
+        };
+        IssuerList: {
+            data: components["schemas"]["Issuer"][];
+            next_cursor: string | null;
+        };
+        /**
          * @example {
          *       "name": "back end",
          *       "permissions": [
@@ -1115,6 +1263,11 @@ export interface components {
             resource?: string;
             /** @description Whom the token is for. */
             audience?: string;
+            subject_token?: string;
+            subject_token_type?: string;
+            requested_token_type?: string;
+            /** @description Delegation is not offered yet. */
+            actor_token?: string;
             client_id?: string;
             client_secret?: string;
         } & {
@@ -1141,6 +1294,8 @@ export interface components {
             token_type: "Bearer";
             /** @description Seconds. */
             expires_in: number;
+            /** @description Of an exchange. */
+            issued_token_type?: string;
             /** @description What it was narrowed to, where that was asked for. */
             scope?: string;
         };
@@ -1419,7 +1574,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "method.not_allowed" | "membership.exists" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.too_many" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -1451,6 +1606,17 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Membership"];
+            };
+        };
+        /** @description The issuer. */
+        Issuer: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Issuer"];
             };
         };
         /** @description Done; nothing is left to show. */
@@ -1575,6 +1741,7 @@ export interface components {
         MembershipIdPath: components["schemas"]["Id"];
         RoleIdPath: components["schemas"]["Id"];
         ApiKeyIdPath: components["schemas"]["Id"];
+        IssuerIdPath: components["schemas"]["Id"];
         /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
         Limit: number;
         /** @description The `next_cursor` of the page before, as it came. */
@@ -2259,6 +2426,150 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listIssuers: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of issuers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuerList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createIssuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IssuerCreate"];
+            };
+        };
+        responses: {
+            /** @description The issuer. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issuer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getIssuer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                issuer_id: components["parameters"]["IssuerIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Issuer"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteIssuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                issuer_id: components["parameters"]["IssuerIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateIssuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                issuer_id: components["parameters"]["IssuerIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IssuerUpdate"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Issuer"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
             default: components["responses"]["Problem"];
         };
     };

@@ -15,19 +15,24 @@ export const ACCESS_TOKEN = 'at+jwt'
 /**
  * Reads and judges the header: is this what the token is taken for (RFC 8725 §3.11)?
  *
- * @param type the `typ` that it must have, a media type with or without `application/`, which compares without case
+ * @param types the `typ` that it must have, one of these, undefined for none: media types with or without `application/`,
+ * which compare without case
  *
  * @throws TenantryError `invalid_token`, reason `header`, `type` or `algorithm`
  */
-export function readHeader(bytes: Buffer, type: string, algorithms: ReadonlySet<string>): TokenHeader {
+export function readHeader(
+  bytes: Buffer,
+  types: readonly (string | undefined)[],
+  algorithms: ReadonlySet<string>,
+): TokenHeader {
   const header = parseObject(bytes)
   if (header === undefined) throw invalidToken('header', "The token's header is not one well-formed JSON object.")
   const { alg, kid, typ } = header
   if (typeof alg !== 'string' || !algorithms.has(alg)) {
     throw invalidToken('algorithm', "The token's algorithm is not allowed.")
   }
-  if (typeof typ !== 'string' || typ.toLowerCase().replace(/^application\//, '') !== type) {
-    throw invalidToken('type', `The token is of another kind ("typ" is not "${type}").`)
+  if (!types.includes(kindOf(typ))) {
+    throw invalidToken('type', `The token is of another kind ("typ" is not "${types.join('", "')}").`)
   }
   // RFC 7515 §4.1.11: whoever does not understand an extension listed there must refuse. This verifier understands
   // none.
@@ -36,4 +41,10 @@ export function readHeader(bytes: Buffer, type: string, algorithms: ReadonlySet<
     throw invalidToken('header', 'The token does not name its key ("kid").')
   }
   return { alg, kid }
+}
+
+/** Anything but a text is a kind that nobody allows. */
+function kindOf(typ: unknown): string | undefined {
+  if (typ === undefined) return undefined
+  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
 }

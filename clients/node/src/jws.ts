@@ -11,8 +11,8 @@ import { isSignedBy } from './signature.ts'
 export type Signed = { readonly payload: Record<string, unknown>; readonly kid: string }
 
 export type JwsRules = {
-  /** The `typ` that it must have. */
-  readonly type: string
+  /** The `typ` that it must have: one of these, undefined for none. */
+  readonly types: readonly (string | undefined)[]
   readonly max_bytes: number
   readonly algorithms: ReadonlySet<string>
   readonly findKey: (kid: string) => Promise<VerificationKey | undefined>
@@ -23,9 +23,9 @@ export type JwsRules = {
  *
  * @throws TenantryError `invalid_token` (see its `reason`) or `jwks_unavailable`
  */
-export async function openJws(text: string, { type, max_bytes, algorithms, findKey }: JwsRules): Promise<Signed> {
+export async function openJws(text: string, { types, max_bytes, algorithms, findKey }: JwsRules): Promise<Signed> {
   const { header, payload, signature, signed } = splitCompact(text, max_bytes)
-  const { alg, kid } = readHeader(header, type, algorithms)
+  const { alg, kid } = readHeader(header, types, algorithms)
   const key = await findKey(kid)
   if (key === undefined) throw invalidToken('key', 'The token is signed with a key that the issuer does not publish.')
   // RFC 8725 §3.1: the key decides the algorithm, and the token merely agrees.

@@ -63,7 +63,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     async verify(token, { when_stale } = {}) {
       requireFollowing(feed, when_stale)
       feed?.start()
-      const { payload, kid } = await openJws(token, { type: ACCESS_TOKEN, max_bytes, algorithms, findKey })
+      const { payload, kid } = await openJws(token, { types: [ACCESS_TOKEN], max_bytes, algorithms, findKey })
       if (feed?.isReady === false) await feed.ready()
       assertClaims(payload)
       judge(payload, settings)

@@ -4,7 +4,10 @@ import type { TokenClaims } from '../claims.ts'
 import type { RevocationEntry } from './entries.ts'
 
 /** What of a token its staleness depends on, apart from the key that signed it. */
-export type Revocable = Pick<TokenClaims, 'tenant_id' | 'membership_id' | 'roles' | 'client_id' | 'sub' | 'jti' | 'rev'>
+export type Revocable = Pick<
+  TokenClaims,
+  'tenant_id' | 'membership_id' | 'roles' | 'client_id' | 'issuer_id' | 'sub' | 'jti' | 'rev'
+>
 
 /** The history of what belongs to no tenant. */
 export const PLATFORM = 'platform'
@@ -136,6 +139,7 @@ export function targetsOf({
   membership_id,
   roles,
   client_id,
+  issuer_id,
   sub,
   jti,
 }: Omit<Revocable, 'tenant_id' | 'rev'>): string[] {
@@ -144,6 +148,7 @@ export function targetsOf({
     membership_id === null ? sub : `membership:${membership_id}`,
     `api_key:${client_id}`,
     `token:${jti}`,
+    ...(issuer_id === undefined ? [] : [`issuer:${issuer_id}`]),
     ...roles.map((role) => `role:${role}`),
   ]
 }

@@ -133,7 +133,7 @@ export class SnapshotPoller {
   async #verify(text: string): Promise<Signed> {
     const { algorithms, findKey, snapshot_url } = this.#options
     try {
-      return await openJws(text, { type: TYPE, max_bytes: MAX_BYTES, algorithms, findKey })
+      return await openJws(text, { types: [TYPE], max_bytes: MAX_BYTES, algorithms, findKey })
     } catch (cause) {
       throw new FeedFault(`The snapshot at ${snapshot_url} cannot be verified.`, { cause })
     }
