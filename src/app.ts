@@ -9,7 +9,7 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Database } from './database/scope.ts'
 import { eventHandlers } from './events/handlers.ts'
-import { authenticateWith } from './http/authentication.ts'
+import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { mountContract, operationsOf, readContract } from './http/contract.ts'
 import { docsHandlers } from './http/docs.ts'
@@ -23,6 +23,8 @@ import { writeWith } from './http/write.ts'
 import { guardedFetch } from './issuers/guarded-fetch.ts'
 import { issuerHandlers } from './issuers/handlers.ts'
 import { IssuerKeys } from './issuers/keys.ts'
+import { Strangers } from './issuers/strangers.ts'
+import { meHandlers } from './me/handlers.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
 import type { Platform } from './platform.ts'
@@ -106,11 +108,13 @@ export const buildApp = async ({
   const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys })
   const { allow_loopback_issuers: allow_loopback } = config
   const issuer_keys = new IssuerKeys(guardedFetch({ allow_loopback }), clock)
+  const strangers = new Strangers({ database, clock, issuer: config.issuer, keys: issuer_keys })
   const write = writeWith(database, clock, seal)
   const handlers: Handlers = {
     ...tenantHandlers({ database, write }),
     ...membershipHandlers({ database, write, clock }),
-    ...roleHandlers({ database }),
+    ...meHandlers({ database, clock }),
+    ...roleHandlers({ database, clock, issuer: config.issuer, keys }),
     ...apiKeyHandlers({ database, write }),
     ...issuerHandlers({ database, write, allow_loopback }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),
@@ -124,6 +128,7 @@ export const buildApp = async ({
   }
   mountContract(fastify, OPERATIONS, handlers, {
     authenticate: authenticateWith(api_keys, token_holders),
+    identify: identifyWith(api_keys, token_holders, strangers),
     authorize: authorizeWith(database),
   })
   return { fastify, traffic, streams, api_keys, close: () => closeServer(fastify, traffic) }

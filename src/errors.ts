@@ -42,6 +42,11 @@ export const CATALOGUE = {
     'Token stale',
     'The token was good, but since it was issued access was narrowed: the membership, its roles, or the key that asked for it. Get a fresh one, if the user still is a member.',
   ),
+  'credential.not_a_user': entry(
+    403,
+    'Not a user',
+    'An API key has no memberships. Send the token that the user logged in with, or ask GET /memberships with `user_id`.',
+  ),
   'permission.missing': entry(
     403,
     'Permission missing',

@@ -1,5 +1,12 @@
 // Reads the facts of a decision, with the revisions they are true at, in one statement (drizzle/0001_isolation.sql).
-import { type Facts, type Grant, type Revocable, revocationTargetsOf, type TenantStatus } from '@tenantry/client'
+import {
+  type Facts,
+  type Grant,
+  type Revocable,
+  revocationTargetsOf,
+  type SlimClaims,
+  type TenantStatus,
+} from '@tenantry/client'
 import { sql } from 'drizzle-orm'
 import { PLATFORM } from '../database/schema.ts'
 import type { Database, Tx } from '../database/scope.ts'
@@ -90,6 +97,16 @@ const bearerOf = (token: Revocable, now: Date): Bearer => {
 
 export const readFactsOfBearer = (database: Database, token: Revocable, now: Date): Promise<BearerFacts> =>
   database.call(READ_BEARER_FACTS, ...bearerOf(token, now)) as Promise<BearerFacts>
+
+/** What a member's roles grant now, in the order of the token's: for one that does not carry it (`tokens/size.ts`). */
+export const readGrantsOfRoles = async (
+  database: Database,
+  { tenant_id, membership_id, roles }: Pick<SlimClaims, 'tenant_id' | 'membership_id' | 'roles'>,
+): Promise<Grant[] | undefined> => {
+  const facts = (await database.call(READ_FACTS, tenant_id, null, membership_id)) as MemberFacts | null
+  const held = facts?.membership?.roles.filter(({ key }) => roles.includes(key)) ?? []
+  return held.map(({ permissions, excludes }) => ({ permissions, excludes }))
+}
 
 /** The same within a transaction of the token's tenant. */
 export const readFactsOfBearerWithin = async (tx: Tx, token: Revocable, now: Date): Promise<BearerFacts> => {

@@ -53,7 +53,9 @@ const verify = async (token: string, expectation: Expectation & { audience: stri
     await createVerifier(expectation).verify(token)
     return { valid: true, reason: null, detail: 'Signature, issuer, audience and time are right.' }
   } catch (error) {
-    if (!(error instanceof TenantryError && error.code === 'invalid_token')) throw error
+    if (!(error instanceof TenantryError)) throw error
+    if (error.code === 'stale_token') return { valid: false, reason: 'stale', detail: error.message }
+    if (error.code !== 'invalid_token') throw error
     return { valid: false, reason: error.reason, detail: error.message }
   }
 }

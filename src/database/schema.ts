@@ -268,6 +268,8 @@ export const issuers = tenantry.table(
     jwks_uri: text(),
     algorithms: patterns(),
     user_id_claim: text().notNull(),
+    email_claim: text().notNull(),
+    email_verified_claim: text().notNull(),
     user_id_prefix: text().notNull(),
     client_auth_required: boolean().notNull(),
     revision: revision(),
@@ -278,6 +280,7 @@ export const issuers = tenantry.table(
     primaryKey({ name: 'issuers_pkey', columns: [t.history_id, t.id] }),
     uniqueIndex('issuers_directory').on(t.id),
     uniqueIndex('issuers_issuer').on(t.history_id, t.issuer),
+    index('issuers_by_name').on(t.issuer, t.id),
     foreignKey({ name: 'issuers_history', columns: [t.history_id], foreignColumns: [histories.id] }),
   ],
 )

@@ -3,8 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiKeys } from '../api-keys/authentication.ts'
 import { isSecret } from '../api-keys/secrets.ts'
 import { Problem } from '../errors.ts'
+import { isId } from '../ids.ts'
+import type { Strangers } from '../issuers/strangers.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
-import type { Principal } from './principal.ts'
+import { isBoundToTenant } from '../tokens/claims.ts'
+import type { Operation } from './contract.ts'
+import type { Identity, Principal } from './principal.ts'
 
 const BEARER = /^Bearer ([^\s]+)$/i
 const JWT_START = 'eyJ' // base64url of `{"`
@@ -25,13 +29,42 @@ const credentialOf = (request: FastifyRequest): string => {
 /** The root key comes first, because it may be any text; then our keys by their shape; then tokens. */
 export const authenticateWith =
   (apiKeys: ApiKeys, tokenHolders: TokenHolders) =>
-  async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  async (request: FastifyRequest, reply: FastifyReply, { any_audience }: Operation): Promise<void> => {
     const credential = credentialOf(request)
-    request.principal = await principalOf(credential, apiKeys, tokenHolders)
+    request.principal = await principalOf(credential, { apiKeys, tokenHolders, any_audience })
     request.log = reply.log = request.log.child(logFields(request.principal))
   }
 
-const principalOf = async (credential: string, apiKeys: ApiKeys, tokenHolders: TokenHolders): Promise<Principal> => {
+/** For what is about the caller alone: whoever logged in at a trusted identity provider is somebody too. */
+export const identifyWith =
+  (apiKeys: ApiKeys, tokenHolders: TokenHolders, strangers: Strangers) =>
+  async (request: FastifyRequest): Promise<void> => {
+    const credential = credentialOf(request)
+    const found = await strangers.find(credential, namedTenant(request))
+    if (typeof found === 'string') {
+      throw new Problem('token.invalid', { ...challenge('invalid_token'), detail: found })
+    }
+    request.identities = found ?? [
+      identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false })),
+    ]
+  }
+
+/** Before the request is validated: what is no id names no tenant, and is refused later. */
+const namedTenant = ({ query }: FastifyRequest): string | undefined => {
+  const { tenant_id } = query as { tenant_id?: unknown }
+  return isId(tenant_id) ? tenant_id : undefined
+}
+
+interface Finders {
+  apiKeys: ApiKeys
+  tokenHolders: TokenHolders
+  any_audience: boolean
+}
+
+const principalOf = async (
+  credential: string,
+  { apiKeys, tokenHolders, any_audience }: Finders,
+): Promise<Principal> => {
   const root = apiKeys.root(credential)
   if (root) return root
   if (isSecret(credential)) {
@@ -40,9 +73,20 @@ const principalOf = async (credential: string, apiKeys: ApiKeys, tokenHolders: T
     throw new Problem('credential.invalid', challenge('invalid_token'))
   }
   if (!credential.startsWith(JWT_START)) throw new Problem('credential.invalid', challenge('invalid_token'))
-  const holder = await tokenHolders.find(credential)
+  const holder = await tokenHolders.find(credential, { any_audience })
   if (typeof holder === 'string') throw new Problem(holder, challenge('invalid_token'))
   return holder
+}
+
+const identityOf = (principal: Principal): Identity => {
+  const nobody = { issuer_id: null, email: null, email_verified: null, auth_time: null }
+  if (principal.kind === 'api_key')
+    return { ...nobody, type: 'api_key', id: principal.id, tenant_id: principal.tenant_id }
+  const { token, user_id, tenant_id } = principal
+  return {
+    ...{ ...nobody, type: 'user', id: user_id, tenant_id: isBoundToTenant(token) ? tenant_id : null },
+    ...{ issuer_id: token.issuer_id ?? null, auth_time: token.auth_time ?? token.iat },
+  }
 }
 
 const logFields = (principal: Principal): Record<string, string> => ({

@@ -52,6 +52,7 @@ const requireActiveTenant = ({ tenant_status }: Principal, { suspended_allowed }
 
 const requirePermission = (principal: Principal, request: FastifyRequest, { permission, self }: Operation): void => {
   if (permission === undefined || mayDo(principal, permission)) return
+  if (principal.kind === 'membership' && self === 'tenant') return
   if (principal.kind === 'membership' && self === 'membership' && isOwnMembership(principal.id, request)) return
   if (principal.kind === 'membership' && self === 'subject' && isOwnSubject(principal.user_id, request)) return
   throw new Problem('permission.missing', { detail: `This needs the permission ${permission}.` })

@@ -21,7 +21,9 @@ export interface Operation {
   url: string
   scope: XScope
   permission: string | undefined
-  self: 'membership' | 'subject' | undefined
+  self: 'membership' | 'subject' | 'tenant' | undefined
+  /** Tokens for other services pass as well. */
+  any_audience: boolean
   suspended_allowed: boolean
   /** The parts of a request in which the contract lets a caller name the tenant. */
   tenant_named_in: ('params' | 'query' | 'body')[]
@@ -128,14 +130,15 @@ const accessOf = (
   operation: OperationObject,
   security: Record<string, unknown>[],
   schemes: Record<string, unknown>,
-): Pick<Operation, 'scope' | 'permission' | 'self' | 'suspended_allowed' | 'public'> => {
+): Pick<Operation, 'scope' | 'permission' | 'self' | 'any_audience' | 'suspended_allowed' | 'public'> => {
   const isOpen = security.length === 0
   const scope = operation['x-scope']
   const permission = operation['x-permission']
   if (typeof scope !== 'string' || !SCOPES.includes(scope)) refuse(where, 'x-scope is missing or unknown')
   if (isOpen !== (scope === 'public')) refuse(where, '`security: []` and `x-scope: public` go together')
   const isGuarded = !isOpen && scope !== 'client'
-  if (isGuarded && typeof permission !== 'string') refuse(where, 'a secured operation needs x-permission')
+  if (isGuarded && scope !== 'self' && typeof permission !== 'string')
+    refuse(where, 'a secured operation needs x-permission')
   for (const name of security.flatMap(Object.keys)) {
     if (!(name === 'bearer' || (name === 'client' && !isGuarded)) || !schemes[name])
       refuse(where, `security scheme ${name} is not known here`)
@@ -144,6 +147,7 @@ const accessOf = (
     scope: scope as XScope,
     permission: permission as string | undefined,
     self: operation['x-self'] as Operation['self'],
+    any_audience: operation['x-audience'] === 'any',
     suspended_allowed: operation['x-suspended'] === 'allowed',
     public: !isGuarded,
   }
@@ -196,7 +200,9 @@ const responseSchemasOf = ({ responses }: OperationObject): Schema =>
 
 /** The hooks that stand before a secured handler. */
 export interface Guards {
-  authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void>
+  authenticate(request: FastifyRequest, reply: FastifyReply, operation: Operation): Promise<void>
+  /** In place of both, for what is about the caller alone (`x-scope: self`). */
+  identify(request: FastifyRequest, reply: FastifyReply): Promise<void>
   authorize(request: FastifyRequest, operation: Operation): Promise<void>
 }
 
@@ -237,7 +243,10 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   url: operation.url,
   schema: operation.schema,
   config: { operation },
-  onRequest: operation.public ? [] : [guards.authenticate],
+  onRequest: operation.public
+    ? []
+    : async (request, reply) =>
+        operation.scope === 'self' ? guards.identify(request, reply) : guards.authenticate(request, reply, operation),
   preValidation: async (request) => {
     if (request.body === undefined && !operation.body_required) request.body = {}
   },
@@ -247,7 +256,7 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
         requireStorable(request.params, 'path')
         requireStorable(request.query, 'query')
         requireStorable(request.body)
-        await guards.authorize(request, operation)
+        if (operation.scope !== 'self') await guards.authorize(request, operation)
       },
   handler: async (request, reply) => send(reply, operation, await handler(callOf(request, operation))),
 })
@@ -264,6 +273,7 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   idempotency_key: declaredHeader('idempotency-key', request, operation),
   authorization: operation.scope === 'client' ? request.headers.authorization : undefined,
   principal: request.principal,
+  identities: request.identities,
   scope: request.scope,
   log: request.log,
 })

@@ -1,12 +1,14 @@
 // What Tenantry adds to Fastify's types.
 import type { Scope } from '../database/scope.ts'
 import type { Operation } from './contract.ts'
-import type { Principal } from './principal.ts'
+import type { Identities, Principal } from './principal.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set by authentication. A public operation has none and must not ask. */
     principal: Principal
+    /** Set in place of it where the operation is about the caller alone. */
+    identities: Identities
     /** Set by authorization. */
     scope: Scope
   }

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import type { operations } from '@tenantry/client/contract'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Scope } from '../database/scope.ts'
-import type { Principal } from './principal.ts'
+import type { Identities, Principal } from './principal.ts'
 
 export type OperationId = keyof operations
 
@@ -37,6 +37,8 @@ export interface Call<K extends OperationId = OperationId> {
   /** Only where the handler authenticates the caller itself (`x-scope: client`). */
   authorization: string | undefined
   principal: Principal
+  /** Only where the operation is about the caller alone (`x-scope: self`); never empty. */
+  identities: Identities
   scope: Scope
   log: FastifyBaseLogger
 }

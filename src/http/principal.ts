@@ -29,5 +29,21 @@ export type ApiKeyPrincipal = Empowered & { kind: 'api_key' } & (TenantBound | P
 export type MemberPrincipal = Empowered & { kind: 'membership'; user_id: string; token: TokenClaims } & TenantBound
 export type Principal = ApiKeyPrincipal | MemberPrincipal
 
+/** Whom a credential shows its bearer to be: before any tenant is chosen, and whatever he may do in it. */
+export interface Identity {
+  type: 'user' | 'api_key'
+  id: string
+  /** The only tenant it is good for; null for any. */
+  tenant_id: string | null
+  issuer_id: string | null
+  email: string | null
+  email_verified: boolean | null
+  /** In seconds; null for a key. */
+  auth_time: number | null
+}
+
+/** Several where several issuers, the shared one and tenants' own, vouch for one token. */
+export type Identities = readonly [Identity, ...Identity[]]
+
 export const mayDo = (principal: Principal, permission: string): boolean =>
   principal.rights.every((grants) => holds(grants, permission))

@@ -62,7 +62,8 @@ export const createIssuer = async (
   input: Omit<IssuerCreate, 'tenant_id'>,
   allow_loopback: boolean,
 ): Promise<Changed> => {
-  const { issuer, audiences, jwks_uri = null, algorithms = ALGORITHMS, user_id_claim = 'sub' } = input
+  const { issuer, audiences, jwks_uri = null, algorithms = ALGORITHMS } = input
+  const { user_id_claim = 'sub', email_claim = 'email', email_verified_claim = 'email_verified' } = input
   const id = newId()
   const user_id_prefix = prefixOf(id, scope, input.user_id_prefix)
   requireSafe({ issuer, jwks_uri }, allow_loopback)
@@ -74,6 +75,8 @@ export const createIssuer = async (
   const row = await insertIssuer(tx, {
     ...{ history_id: history.id, id, issuer, audiences, jwks_uri, algorithms, user_id_claim, user_id_prefix },
     ...{
+      email_claim,
+      email_verified_claim,
       client_auth_required: input.client_auth_required ?? false,
       revision: history.next,
       created_at: at,

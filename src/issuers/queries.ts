@@ -17,6 +17,16 @@ export const findIssuers = (
   tenant_id: string | undefined,
 ): Promise<TrustedIssuer[]> => database.call(FIND, issuer, tenant_id ?? null) as Promise<TrustedIssuer[]> // the function's own shape
 
+const FIND_OF = { name: 'find_issuers_of', text: 'select tenantry.find_issuers_of($1, $2, $3) as value' }
+
+/** Who is trusted under this name for any of these audiences, in whichever tenant: the shared one first, then the oldest. */
+export const findIssuersOf = (
+  database: Database,
+  issuer: string,
+  audiences: string[],
+  limit: number,
+): Promise<TrustedIssuer[]> => database.call(FIND_OF, issuer, audiences, limit) as Promise<TrustedIssuer[]> // the function's own shape
+
 export const insertIssuer = async (tx: Tx, row: typeof issuers.$inferInsert): Promise<IssuerRow> => {
   const [inserted] = await tx.insert(issuers).values(row).returning()
   if (!inserted) throw new Error('insert of an issuer answered no row')

@@ -16,6 +16,9 @@ export interface Subject {
   /** When the user logged in, in seconds: what the issuer says of it, else when the token was made. */
   auth_time: number
   exp: number
+  email: string | null
+  /** Null where the issuer says nothing of it. */
+  email_verified: boolean | null
 }
 
 /** Why a subject token is refused, in words for the client's developer. */
@@ -25,16 +28,24 @@ const refuse = (why: string): never => {
   throw new SubjectTokenError(why)
 }
 
-/** Whose token this claims to be. Nothing else of it is looked at before it is verified. */
-export const claimedIssuerOf = (token: string): string | undefined => {
-  if (token.length > MAX_BYTES) return undefined
+/** What a token says before it is verified: whose it claims to be, and for whom. Nothing else of it is looked at. */
+const unverified = (token: string): { iss?: unknown; aud?: unknown } => {
+  if (token.length > MAX_BYTES) return {}
   try {
-    const { iss } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-    return typeof iss === 'string' ? iss : undefined
+    return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) ?? {}
   } catch {
-    return undefined
+    return {}
   }
 }
+
+export const claimedIssuerOf = (token: string): string | undefined => {
+  const { iss } = unverified(token)
+  return typeof iss === 'string' ? iss : undefined
+}
+
+/** Whom it claims to be for. */
+export const audiencesIn = (token: string): string[] =>
+  [unverified(token).aud].flat().filter((each) => typeof each === 'string')
 
 /** @throws SubjectTokenError, TenantryError `jwks_unavailable` */
 export const verifySubjectToken = async (
@@ -47,7 +58,22 @@ export const verifySubjectToken = async (
   if (claims.iss !== issuer.issuer) refuse('The subject token is of another issuer.')
   requireAudience(claims, issuer)
   const { exp, iat } = timesOf(claims, Math.floor(now.getTime() / 1_000))
-  return { user_id: userIdOf(claims, issuer), auth_time: authTimeOf(claims, iat), exp }
+  return { user_id: userIdOf(claims, issuer), auth_time: authTimeOf(claims, iat), exp, ...emailOf(claims, issuer) }
+}
+
+const LONGEST_EMAIL = 254
+
+const emailOf = (
+  claims: Record<string, unknown>,
+  { email_claim, email_verified_claim }: TrustedIssuer,
+): Pick<Subject, 'email' | 'email_verified'> => {
+  const [email, verified] = [email_claim, email_verified_claim].map((name) =>
+    Object.hasOwn(claims, name) ? claims[name] : undefined,
+  )
+  if (typeof email !== 'string' || email === '' || email.length > LONGEST_EMAIL)
+    return { email: null, email_verified: null }
+  // Some providers write "true". Anything else is no promise.
+  return { email, email_verified: verified === undefined ? null : verified === true || verified === 'true' }
 }
 
 const open = async (token: string, issuer: TrustedIssuer, keys: IssuerKeys): Promise<Record<string, unknown>> => {

@@ -27,6 +27,8 @@ import {
 } from './queries.ts'
 import { isLastingOwner } from './rules.ts'
 
+export { listMembershipsOfUser, type Own } from './queries.ts'
+
 type MembershipCreate = Omit<components['schemas']['MembershipCreate'], 'tenant_id'>
 type MembershipUpdate = components['schemas']['MembershipUpdate']
 

@@ -1,8 +1,9 @@
 // SQL of memberships; private to this slice.
 import type { Grant } from '@tenantry/client'
-import { and, asc, eq, gt, isNull, type SQL, sql } from 'drizzle-orm'
-import { membershipRoles, memberships, roles } from '../database/schema.ts'
-import type { Tx } from '../database/scope.ts'
+import { and, asc, eq, gt, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { membershipRoles, memberships, roles, tenants } from '../database/schema.ts'
+import type { PlatformTx, Tx } from '../database/scope.ts'
+import type { Identity } from '../http/principal.ts'
 import type { RoleRow } from '../roles/operations.ts'
 
 type Row = typeof memberships.$inferSelect
@@ -49,6 +50,51 @@ export const listMemberships = async (tx: Tx, filter: Filter): Promise<Membershi
     .limit(limit)
   return found.map((each) => ({ ...each.row, roles: each.roles }))
 }
+
+/** A membership as its user sees it. */
+export interface Own {
+  row: Row
+  roles: HeldRole[]
+  tenant: Pick<typeof tenants.$inferSelect, 'slug' | 'name' | 'status'>
+}
+
+/**
+ * What there is for users who have shown who they are, in whichever tenants; without what they were signed out of since
+ * they logged in.
+ */
+export const listMembershipsOfUser = (
+  tx: PlatformTx,
+  {
+    users,
+    tenant_id,
+    after,
+    limit,
+  }: { users: readonly Identity[]; tenant_id: string | undefined; after: string | undefined; limit: number },
+): Promise<Own[]> =>
+  tx
+    .select({
+      row: memberships,
+      roles: heldRoles,
+      tenant: { slug: tenants.slug, name: tenants.name, status: tenants.status },
+    })
+    .from(memberships)
+    .innerJoin(tenants, eq(tenants.id, memberships.tenant_id))
+    .where(
+      and(
+        or(sql`false`, ...users.map(isOf)),
+        tenant_id === undefined ? undefined : eq(memberships.tenant_id, tenant_id),
+        after === undefined ? undefined : gt(memberships.id, after),
+      ),
+    )
+    .orderBy(asc(memberships.id))
+    .limit(limit)
+
+const isOf = ({ id, tenant_id, auth_time }: Identity): SQL | undefined =>
+  and(
+    eq(memberships.user_id, id),
+    tenant_id === null ? undefined : eq(memberships.tenant_id, tenant_id),
+    sql`coalesce(${memberships.signed_out_at} <= to_timestamp(${auth_time}), true)`,
+  )
 
 const holdsRole = (key: string): SQL => sql`exists (
   select from ${membershipRoles} mr join ${roles} r on r.history_id = mr.role_history_id and r.id = mr.role_id

@@ -4,7 +4,6 @@ import type { ApiKeys } from '../api-keys/authentication.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import { type ApiKeyPrincipal, mayDo } from '../http/principal.ts'
-import type { Write } from '../http/write.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
 import { revokeToken } from '../tokens/operations.ts'
 import { authenticateClient } from './clients.ts'
@@ -12,7 +11,6 @@ import { type ExchangeServices, exchangedToken } from './exchange.ts'
 import { machineToken } from './machine-tokens.ts'
 
 interface Services extends ExchangeServices {
-  write: Write
   api_keys: ApiKeys
 }
 
@@ -77,11 +75,11 @@ export const oauthHandlers = (services: Services): Pick<Handlers, Mine> => {
 const introspectionOf = (
   claims: NonNullable<Awaited<ReturnType<TokenHolders['inspect']>>>['claims'],
 ): Introspection => {
-  const { iss, sub, aud, exp, iat, jti, client_id, tenant_id, tenant_slug, membership_id } = claims
+  const { iss, sub, aud, exp, iat, jti, client_id, tenant_id, tenant_slug, membership_id, act } = claims
   return {
     ...{ active: true, token_type: 'Bearer', iss, sub, exp, iat, jti, client_id },
     ...{ aud: typeof aud === 'string' ? aud : [...aud], tenant_id, tenant_slug, membership_id },
-    ...{ roles: [...claims.roles], permissions: [...claims.permissions] },
+    ...{ roles: [...claims.roles], permissions: [...claims.permissions], ...(act && { act: { ...act } }) },
     grants: claims.grants.map(({ permissions, excludes }) => ({
       permissions: [...permissions],
       excludes: [...excludes],

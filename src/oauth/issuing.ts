@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import type { Database } from '../database/scope.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
+import { signWithin } from '../tokens/size.ts'
 import { wordsOf } from './scope.ts'
 import { type Named, targetOf } from './target.ts'
 
@@ -18,8 +19,6 @@ export interface IssuingServices {
   clock: Clock
   keys: KeyRing
 }
-
-const LONGEST_TOKEN = 8_192 // of headers, which many servers let have 8 KiB in all
 
 /** The tenant that a request names, and the rest of its scope. */
 export const namedIn = async (
@@ -44,8 +43,8 @@ export const signed = async (
   scope: string | undefined,
 ): Promise<TokenAnswer> => {
   const { access_token: sign } = await keys.signersAt(platform_revision)
-  const access_token = sign(claims)
-  if (access_token.length > LONGEST_TOKEN) {
+  const access_token = signWithin(sign, claims)
+  if (access_token === undefined) {
     throw new OAuthError('invalid_scope', 'There is more to hold than a token can carry: narrow it with scope.')
   }
   return {

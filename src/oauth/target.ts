@@ -6,8 +6,8 @@ import { isId } from '../ids.ts'
 const LOCATE_SLUG = { name: 'locate_slug', text: 'select tenantry.locate_slug($1) as value' }
 
 /** One and the same for a tenant that is not there, not active, or none of the client's business. */
-export const invalidTarget = (): OAuthError =>
-  new OAuthError('invalid_target', 'There is no such tenant that a token could be issued for here.')
+export const invalidTarget = (why = 'There is no such tenant that a token could be issued for here.'): OAuthError =>
+  new OAuthError('invalid_target', why)
 
 export interface Named {
   tenant_id?: string

@@ -1,10 +1,10 @@
 // HTTP in and out of revocations: the signed snapshot, and the stream.
-import { createHash } from 'node:crypto'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import { isSnapshot } from '../database/snapshots.ts'
 import type { Handlers } from '../http/handlers.ts'
+import { isKnown, tagOf } from '../http/preconditions.ts'
 import { tenantOf } from '../http/scope.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { readEntries } from './entries.ts'
@@ -19,13 +19,6 @@ interface Services {
   keys: KeyRing
   streams: RevocationStreams
 }
-
-const tagOf = (content: Pick<Snapshot, 'tenants' | 'entries'>): string =>
-  `"${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 22)}"`
-
-/** Weak comparison, as RFC 9110 §13.1.2 has it. */
-const isKnown = (ifNoneMatch: string | undefined, tag: string): boolean =>
-  ifNoneMatch?.split(',').some((known) => known.trim().replace(/^W\//, '') === tag) ?? false
 
 // A proxy that gathers an answer before it passes it on would break the stream (nginx is told not to). A stream has its
 // connection to itself: kept alive after the end, it would hold up the process that wants to stop.

@@ -1,6 +1,6 @@
 // SQL of roles; private to this slice.
 import { and, asc, eq, gt, inArray, type SQL } from 'drizzle-orm'
-import { PLATFORM, roles } from '../database/schema.ts'
+import { histories, PLATFORM, roles } from '../database/schema.ts'
 import type { PlatformTx, Tx } from '../database/scope.ts'
 
 export type RoleRow = typeof roles.$inferSelect
@@ -12,6 +12,32 @@ export const findRolesByKey = (tx: Tx, tenant_id: string, keys: string[]): Promi
     .from(roles)
     .where(and(inArray(roles.history_id, [tenant_id, PLATFORM]), inArray(roles.key, keys)))
     .orderBy(asc(roles.key))
+
+interface Definition {
+  key: string
+  permissions: string[]
+  excludes: string[]
+}
+
+/** What a tenant's roles grant, its own and the shared ones', and the platform's revision at that moment, in one statement. */
+export const readRolesOf = async (
+  tx: Tx,
+  tenant_id: string,
+): Promise<{ roles: Definition[]; platform_revision: number }> => {
+  const rows = await tx
+    .select({
+      ...{ key: roles.key, permissions: roles.permissions, excludes: roles.excludes },
+      revision: histories.revision,
+    })
+    .from(histories)
+    .innerJoin(roles, inArray(roles.history_id, [tenant_id, PLATFORM]))
+    .where(eq(histories.id, PLATFORM))
+    .orderBy(asc(roles.key))
+  return {
+    roles: rows.map(({ revision: _, ...role }) => role),
+    platform_revision: rows[0]?.revision ?? 0,
+  }
+}
 
 export const findRole = async (tx: Tx, id: string): Promise<RoleRow | undefined> => {
   const [row] = await tx.select().from(roles).where(eq(roles.id, id))

@@ -1,10 +1,11 @@
 // The signing keys in memory. Each reading is of one platform revision; whoever has seen a higher one has it read again,
 // so that after an emergency rotation no replica goes on with a key that another has thrown away.
 import { createPrivateKey } from 'node:crypto'
-import type { TokenClaims } from '@tenantry/client'
+import type { SlimClaims, TokenClaims } from '@tenantry/client'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { Snapshot } from '../revocations/handlers.ts'
+import type { RoleCatalogue } from '../roles/catalogue.ts'
 import type { Seal } from '../sealing.ts'
 import type { PublicJwk } from './generation.ts'
 import { readSigningKeys, type SigningKeyRow } from './queries.ts'
@@ -17,8 +18,9 @@ const COOL_DOWN_MS = 5_000 // tokens with made-up kids must not cost a reading e
 
 export interface Signers {
   kid: string
-  access_token: Sign<TokenClaims>
+  access_token: Sign<TokenClaims | SlimClaims>
   revocations: Sign<Snapshot>
+  roles: Sign<RoleCatalogue>
 }
 
 interface Loaded {
@@ -108,6 +110,7 @@ export class KeyRing {
       kid,
       access_token: await makeSigner('at+jwt', key),
       revocations: await makeSigner('tenantry-revocations+jwt', key),
+      roles: await makeSigner('tenantry-roles+jwt', key),
     }
   }
 }

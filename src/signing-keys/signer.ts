@@ -7,7 +7,7 @@ import { ALGORITHMS } from './generation.ts'
 export type Sign<Claims extends object> = (claims: Claims) => string
 
 /** `typ` tells one kind of token from another (RFC 8725 §3.11); RFC 9068 §2.1 names the first. */
-export type TokenType = 'at+jwt' | 'tenantry-revocations+jwt'
+export type TokenType = 'at+jwt' | 'tenantry-revocations+jwt' | 'tenantry-roles+jwt'
 
 interface Key {
   kid: string

@@ -1,7 +1,7 @@
 // Tokens on Tenantry's own API. Verified with the same code as downstream, then re-decided: the rights are the member's
 // current ones, intersected with the token's.
 import { type Principal as Bearer, createVerifier, TenantryError, type Verifier } from '@tenantry/client'
-import { type BearerFacts, isRevoked, readFactsOfBearer } from '../authorization/facts.ts'
+import { type BearerFacts, isRevoked, readFactsOfBearer, readGrantsOfRoles } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { MemberPrincipal } from '../http/principal.ts'
@@ -36,12 +36,20 @@ export class TokenHolders {
     return createVerifier({
       ...{ issuer: this.#issuer, audience, clock: this.#clock, algorithms: ALGORITHMS },
       keys: (kid) => keys.find(kid),
+      grants: (claims) => readGrantsOfRoles(this.#database, claims),
     })
   }
 
-  /** The principal, or why there is none. */
-  async find(token: string): Promise<MemberPrincipal | 'token.invalid' | 'token.stale'> {
-    const bearer = await verify(this.#verifier, token)
+  /**
+   * The principal, or why there is none.
+   * @param any_audience whether one that is for another service will do
+   */
+  async find(
+    token: string,
+    { any_audience }: { any_audience: boolean },
+  ): Promise<MemberPrincipal | 'token.invalid' | 'token.stale'> {
+    const bearer = await verify(any_audience ? this.#verifierAsClaimed(token) : this.#verifier, token)
+    if (bearer === 'token.stale') return bearer
     if (bearer === undefined || bearer.membership_id === null) return 'token.invalid'
     const now = this.#clock()
     const found = await this.#factsOf(bearer, token, now)
@@ -50,14 +58,19 @@ export class TokenHolders {
 
   /** What a token of ours says, for whatever audience, if it is good at this moment. */
   async inspect(token: string): Promise<Bearer | undefined> {
-    const audience = audienceOf(token)
-    const bearer = audience === undefined ? undefined : await verify(this.#verifierFor(audience), token)
-    if (bearer === undefined) return undefined
+    const bearer = await verify(this.#verifierAsClaimed(token), token)
+    if (bearer === undefined || bearer === 'token.stale') return undefined
     const now = this.#clock()
     const found = await this.#factsOf(bearer, token, now)
     if (found?.facts?.tenant.status !== 'active') return undefined
     const isGood = bearer.membership_id === null ? !isRevoked(found) : principalOf(bearer, found, now) !== undefined
     return isGood ? bearer : undefined
+  }
+
+  /** For whom the unverified token claims to be for; verifying it then is no weaker than not asking. */
+  #verifierAsClaimed(token: string): Verifier | undefined {
+    const audience = audienceOf(token)
+    return audience === undefined ? undefined : this.#verifierFor(audience)
   }
 
   /** Undefined for a key that another replica threw away meanwhile: it has signed nothing any more. */
@@ -68,16 +81,17 @@ export class TokenHolders {
   }
 }
 
-const verify = async (verifier: Verifier, token: string): Promise<Bearer | undefined> => {
+/** Stale already where its roles have changed and it does not carry what they granted. */
+const verify = async (verifier: Verifier | undefined, token: string): Promise<Bearer | 'token.stale' | undefined> => {
   try {
-    return await verifier.verify(token)
+    return await verifier?.verify(token)
   } catch (error) {
+    if (error instanceof TenantryError && error.code === 'stale_token') return 'token.stale'
     if (error instanceof TenantryError && error.code === 'invalid_token') return undefined
     throw error
   }
 }
 
-/** Whom an unverified token claims to be for; verifying it then is no weaker than not asking. */
 const audienceOf = (token: string): string | undefined => {
   try {
     const { aud } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())

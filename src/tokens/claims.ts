@@ -1,8 +1,9 @@
 // What a token says, built from facts that were read in one statement.
-import { API_KEY_SUBJECT_PREFIX, type Grant, type TokenClaims } from '@tenantry/client'
+import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, type TokenClaims } from '@tenantry/client'
 import type { Member, MemberFacts } from '../authorization/facts.ts'
 import type { Config } from '../config.ts'
 import { newId } from '../ids.ts'
+import { ASSIGNED_PREFIX } from '../issuers/prefixes.ts'
 
 export const DEFAULT_TTL_SECONDS = 300
 
@@ -14,6 +15,8 @@ export interface Asked {
   now: Date
   /** Of an exchange: the login that it goes back to. */
   login?: Login | undefined
+  /** Who acts for the user. */
+  act?: Actor | undefined
 }
 
 export interface Login {
@@ -23,6 +26,14 @@ export interface Login {
   /** When its session ends at the latest, in seconds. */
   ends_at: number
 }
+
+/** Whether it was narrowed to some grants: then it names no roles, and is never resolved back to them. */
+export const isNarrowed = ({ membership_id, roles }: Pick<TokenClaims, 'membership_id' | 'roles'>): boolean =>
+  membership_id !== null && roles.length === 0
+
+/** Whether it is good for its own tenant only: a narrowed one, and that of a user whom only the tenant's own issuer knows. */
+export const isBoundToTenant = (claims: Pick<TokenClaims, 'membership_id' | 'roles' | 'sub'>): boolean =>
+  isNarrowed(claims) || claims.sub.startsWith(ASSIGNED_PREFIX)
 
 /** Whether tokens are issued for it. */
 export const isAudience = ({ issuer, audiences }: Pick<Config, 'issuer' | 'audiences'>, audience: string): boolean =>
@@ -34,7 +45,7 @@ type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants'>
 const claimsFor = (
   { sub, membership_id, roles, grants }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
-  { issuer, audience, client_id, ttl_seconds, now, login }: Asked,
+  { issuer, audience, client_id, ttl_seconds, now, login, act }: Asked,
   ends_at: string | null,
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
@@ -54,6 +65,7 @@ const claimsFor = (
     grants,
     ...(login && { auth_time: login.auth_time }),
     ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),
+    ...(act && { act }),
     rev: { [tenant.id]: revision, platform: platform_revision },
   }
 }

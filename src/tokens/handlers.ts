@@ -12,6 +12,7 @@ import { GRANT_TYPES } from '../oauth/handlers.ts'
 import type { PublicJwk } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
+import { signWithin } from './size.ts'
 
 interface Services {
   config: Pick<Config, 'issuer' | 'audiences'>
@@ -79,7 +80,9 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       // The membership ends within this very second, and the times of a token are whole seconds.
       if (claims.exp <= claims.iat) throw new Problem('membership.expired')
       const { access_token: sign } = await keys.signersAt(facts.platform_revision)
-      const token = { access_token: sign(claims), token_type: 'Bearer' as const, expires_in: claims.exp - claims.iat }
+      const access_token = signWithin(sign, claims)
+      if (access_token === undefined) throw new Error('a token of roles is always small enough without their grants')
+      const token = { access_token, token_type: 'Bearer' as const, expires_in: claims.exp - claims.iat }
       return { status: 200, body: token, headers: { 'Cache-Control': 'no-store' } }
     },
 

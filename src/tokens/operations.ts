@@ -1,5 +1,5 @@
 // What happens to a single token.
-import type { TokenClaims } from '@tenantry/client'
+import { API_KEY_SUBJECT_PREFIX, type TokenClaims } from '@tenantry/client'
 import { readFactsOfBearerWithin } from '../authorization/facts.ts'
 import type { Tx } from '../database/scope.ts'
 import type { By } from '../http/write.ts'
@@ -15,5 +15,19 @@ export const revokeToken = async (tx: Tx, by: By, token: TokenClaims): Promise<v
   await history.append(tx, {
     ...{ type: 'token.revoked', actor: by.actor, at: by.now, data: { jti: token.jti, client_id: token.client_id } },
     revokes: [target],
+  })
+}
+
+/** Who acts for the member with this token. A user's id is personal: it goes beside the event. */
+export const recordDelegation = async (tx: Tx, by: By, token: TokenClaims): Promise<void> => {
+  const { history } = await lockTenant(tx, token.tenant_id, by)
+  const { jti, membership_id, aud, exp, act } = token
+  const actor = act?.sub ?? ''
+  const isMachine = actor.startsWith(API_KEY_SUBJECT_PREFIX)
+  const api_key_id = isMachine ? actor.slice(API_KEY_SUBJECT_PREFIX.length) : null
+  await history.append(tx, {
+    ...{ type: 'token.delegated', actor: by.actor, at: by.now },
+    data: { jti, membership_id, audience: aud, expires_at: new Date(exp * 1_000).toISOString(), api_key_id },
+    ...(isMachine ? {} : { personal: { user_id: actor } }),
   })
 }

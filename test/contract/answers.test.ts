@@ -108,6 +108,12 @@ const CASES: Record<string, Case> = {
   },
   'issueToken 422': ({ tenant_id }) =>
     s.root.post('/tokens', { tenant_id, user_id: 'user_mia', audience: 'https://elsewhere.example' }),
+  'getRoleCatalogue 304': async ({ tenant_id }) => {
+    const { headers } = await s.root.get(`/roles/catalogue?tenant_id=${tenant_id}`)
+    return s.root.get(`/roles/catalogue?tenant_id=${tenant_id}`, { 'if-none-match': String(headers.etag) })
+  },
+  'listMyMemberships 200': async ({ tenant_id = '' }) =>
+    s.as(await s.aToken(tenant_id, 'user_mia')).get('/me/memberships'),
   'getRevocations 304': async () => {
     const { headers } = await s.root.get('/revocations')
     return s.root.get('/revocations', { 'if-none-match': String(headers.etag) })

@@ -57,6 +57,7 @@ const mounted = async (
       seen.order.push('authenticate')
       if (!request.headers.authorization) throw new Problem('credential.missing')
     },
+    identify: async () => void seen.order.push('identify'),
     authorize: async (_, operation) => void seen.order.push(`authorize ${operation.permission} ${operation.scope}`),
   })
   await app.ready()

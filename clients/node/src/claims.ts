@@ -1,7 +1,7 @@
 // What a Tenantry token says (an RFC 9068 access token with claims of its own), judged strictly: nothing is coerced.
 
 import type { Facts } from './decide.ts'
-import { invalidToken } from './errors.ts'
+import { invalidToken, type TenantryError } from './errors.ts'
 import { isObject } from './json.ts'
 import { type Grant, isPattern } from './permissions.ts'
 
@@ -30,6 +30,8 @@ export type TokenClaims = {
   readonly permissions: readonly string[]
   /** What `holds()` reads: one per role, in the order of `roles`. */
   readonly grants: readonly Grant[]
+  /** Who acts for the subject, and for whom that one acts in turn (RFC 8693 §4.1). */
+  readonly act?: Actor
   /** When the user logged in at the identity provider, where an exchange told. */
   readonly auth_time?: number
   /** The trusted issuer whose token was exchanged for this one. */
@@ -38,12 +40,21 @@ export type TokenClaims = {
   readonly rev: Readonly<Record<string, number>>
 }
 
+/** Who acts for somebody else: a user id, or `api_key:<id>`. */
+export type Actor = { readonly sub: string; readonly act?: Actor | undefined }
+
+/**
+ * What a token says whose grants were too long to be carried: only their digest (`grantsDigest`). The grants of its
+ * roles are in the signed role catalogue.
+ */
+export type SlimClaims = Omit<TokenClaims, 'grants'> & { readonly grants_digest: string }
+
 /** `sub` of a machine's token. The service refuses user ids that begin like this. */
 export const API_KEY_SUBJECT_PREFIX = 'api_key:'
 
 type Check = (value: unknown) => boolean
 
-const CHECKS: { readonly [claim in keyof TokenClaims]-?: Check } = {
+const CHECKS: { readonly [claim in Exclude<keyof TokenClaims, 'grants'>]-?: Check } = {
   iss: isText,
   sub: isText,
   aud: (value) => isText(value) || (isListOf(value, isText) && value.length > 0),
@@ -57,13 +68,16 @@ const CHECKS: { readonly [claim in keyof TokenClaims]-?: Check } = {
   membership_id: (value) => value === null || isText(value),
   roles: (value) => isListOf(value, isText),
   permissions: (value) => isListOf(value, isText),
-  grants: (value) => isListOf(value, isGrant),
   auth_time: (value) => value === undefined || isSeconds(value),
   issuer_id: (value) => value === undefined || isText(value),
+  act: (value) => value === undefined || isActor(value, MAX_ACTORS),
   rev: (value) => isObject(value) && Object.values(value).every(isCount),
 }
 
 const CHECK_LIST = Object.entries(CHECKS)
+
+/** A chain that is longer than this is no chain of services but somebody's experiment. */
+export const MAX_ACTORS = 5
 
 /**
  * Judges a decoded payload: every claim there, of the right type, and the subject of the kind that `membership_id`
@@ -75,10 +89,11 @@ const CHECK_LIST = Object.entries(CHECKS)
  * assertClaims(payload)
  * payload.tenant_id // string
  */
-export function assertClaims(payload: Record<string, unknown>): asserts payload is TokenClaims {
+export function assertClaims(payload: Record<string, unknown>): asserts payload is TokenClaims | SlimClaims {
   for (const [claim, isFine] of CHECK_LIST) {
-    if (!isFine(payload[claim])) throw invalidToken('claims', `The token's claim "${claim}" is missing or malformed.`)
+    if (!isFine(payload[claim])) throw malformed(claim)
   }
+  if (!carriesGrants(payload)) throw malformed('grants')
   const isMachine = payload.membership_id === null
   if (isMachine !== String(payload.sub).startsWith(API_KEY_SUBJECT_PREFIX)) {
     throw invalidToken('claims', 'The token\'s claims "sub" and "membership_id" contradict each other.')
@@ -107,6 +122,16 @@ export function factsOf(claims: TokenClaims): Facts {
   }
 }
 
+/** Either the grants, or, of a token with roles, what they are known by. */
+function carriesGrants({ grants, grants_digest, roles }: Record<string, unknown>): boolean {
+  if (grants_digest === undefined) return isListOf(grants, isGrant)
+  return grants === undefined && isText(grants_digest) && Array.isArray(roles) && roles.length > 0
+}
+
+function malformed(claim: string): TenantryError {
+  return invalidToken('claims', `The token's claim "${claim}" is missing or malformed.`)
+}
+
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
@@ -120,6 +145,12 @@ function isSeconds(value: unknown): boolean {
   return Number.isSafeInteger(value) && Number(value) > 0
 }
 
+function isActor(value: unknown, depth: number): boolean {
+  return (
+    isObject(value) && isText(value.sub) && (value.act === undefined || (depth > 1 && isActor(value.act, depth - 1)))
+  )
+}
+
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && Number(value) >= 0
 }
@@ -128,7 +159,7 @@ function isCount(value: unknown): boolean {
  * A pattern that this version cannot read is refused: an exclude that matches nothing would grant more than was
  * meant.
  */
-function isGrant(value: unknown): value is Grant {
+export function isGrant(value: unknown): value is Grant {
   return isObject(value) && isListOf(value.permissions, isPatternText) && isListOf(value.excludes, isPatternText)
 }
 

@@ -264,6 +264,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/roles/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the roles of a tenant grant, signed
+         * @description For tokens that would be longer than 4 KiB with the grants of their roles in them: such a token carries
+         *     `grants_digest` in place of `grants`. The answer is a JWS (`typ` `tenantry-roles+jwt`, signed with a key of the JWKS)
+         *     whose payload is a `RoleCatalogue`. A verifier takes the grants of the token's `roles`, in their order, and the token
+         *     is stale unless the digest of these is the token's: SHA-256 of their canonical JSON (RFC 8785), in base64url. Any token
+         *     of the tenant opens it, whatever service it is for.
+         */
+        get: operations["getRoleCatalogue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/roles/{role_id}": {
         parameters: {
             query?: never;
@@ -428,7 +452,9 @@ export interface paths {
          *     `grant_type=urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693): the token of a trusted issuer, or one of ours, for
          *     a token of one tenant, which is named in the same ways. The `subject_token` is a JWT that is for one of the issuer's
          *     audiences; no client credential is needed unless the issuer asks for one. One of ours needs this service in its `aud`
-         *     or an authenticated client, is never widened, and keeps the time of its login: after 24 hours a new login is needed.
+         *     or a client that holds `tenantry.token:issue`, is never widened, and keeps the time of its login: after 24 hours a new
+         *     login is needed. With an `actor_token` the new token says in `act` who acts for the user (RFC 8693 §4.1), and the tenant's
+         *     history tells of it; that takes a client with `tenantry.token:delegate`, and is not for Tenantry's own API.
          *
          *     `scope` narrows what the token carries: permissions or patterns, separated by spaces. It never widens. `audience` says
          *     whom the token is for: this service itself if left out of an exchange. (For Tenantry's own API a machine uses its key.)
@@ -477,6 +503,49 @@ export interface paths {
          *     answers the same.
          */
         post: operations["revokeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who am I here?
+         * @description With an API key, a token of ours for this service, or a token of a trusted identity provider: whom Tenantry takes its
+         *     bearer for. The `id` of a user is the `user_id` that a membership of theirs has.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/memberships": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which tenants am I in?
+         * @description The caller's own memberships, oldest first: with a token of ours for this service, or with that of a trusted identity
+         *     provider, before any tenant is chosen. A tenant's own provider shows its tenant only, and so does a token that is bound
+         *     to one. Memberships that were signed out since the login are left out; log in again to see them.
+         */
+        get: operations["listMyMemberships"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1050,12 +1119,92 @@ export interface components {
             data: components["schemas"]["Role"][];
             next_cursor: string | null;
         };
+        /** @description The payload of the signed role catalogue. */
+        RoleCatalogue: {
+            iss: string;
+            /** @description Seconds since 1970. */
+            iat: number;
+            tenant_id: string;
+            roles: {
+                key: string;
+                permissions: string[];
+                excludes: string[];
+            }[];
+        };
+        /**
+         * @example {
+         *       "type": "user",
+         *       "id": "user_vera",
+         *       "tenant_id": null,
+         *       "issuer_id": "0197a0c4-2b1c-7f0e-9a55-6d1f6a0c9b21",
+         *       "email": "vera@acme.example",
+         *       "email_verified": true,
+         *       "auth_time": "2026-03-01T09:30:00.000Z"
+         *     }
+         */
+        Me: {
+            /** @enum {string} */
+            type: "user" | "api_key";
+            /** @description The `user_id`, or the id of the API key. */
+            id: string;
+            /** @description The only tenant that the credential is good for; null where it is not bound to one. */
+            tenant_id: string | null;
+            /** @description The trusted issuer that the login goes back to. */
+            issuer_id: string | null;
+            /** @description As the identity provider says. */
+            email: string | null;
+            /** @description Whether the provider vouches for the address. */
+            email_verified: boolean | null;
+            /**
+             * Format: date-time
+             * @description When the user logged in.
+             */
+            auth_time: string | null;
+        };
+        /**
+         * @example {
+         *       "membership_id": "0197a0c3-11d4-7c58-8a3e-52b7b0c0d7aa",
+         *       "user_id": "user_vera",
+         *       "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *       "tenant_slug": "acme",
+         *       "tenant_name": "Acme",
+         *       "tenant_status": "active",
+         *       "roles": [
+         *         "member"
+         *       ],
+         *       "status": "active",
+         *       "expires_at": null,
+         *       "created_at": "2026-03-01T09:30:00.000Z"
+         *     }
+         */
+        MyMembership: {
+            membership_id: components["schemas"]["Id"];
+            user_id: string;
+            tenant_id: components["schemas"]["Id"];
+            tenant_slug: string;
+            tenant_name: string;
+            tenant_status: components["schemas"]["TenantStatus"];
+            roles: string[];
+            status: components["schemas"]["MembershipStatus"];
+            /** Format: date-time */
+            expires_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        MyMembershipList: {
+            data: components["schemas"]["MyMembership"][];
+            next_cursor: string | null;
+        };
         /**
          * Format: uri
          * @description A URL as the issuer writes it; compared character by character.
          */
         IssuerUrl: string;
         IssuerAudiences: string[];
+        /** @description Which claim is the e-mail address; `email` if left out. */
+        EmailClaim: string;
+        /** @description Which claim says, by `true`, that the address was verified; `email_verified` if left out. */
+        EmailVerifiedClaim: string;
         IssuerAlgorithms: ("RS256" | "ES256" | "EdDSA")[];
         /**
          * @example {
@@ -1075,6 +1224,8 @@ export interface components {
             algorithms?: components["schemas"]["IssuerAlgorithms"];
             /** @description Which claim is the user id; `sub` if left out. */
             user_id_claim?: string;
+            email_claim?: components["schemas"]["EmailClaim"];
+            email_verified_claim?: components["schemas"]["EmailVerifiedClaim"];
             /** @description Put before the user ids of a shared issuer. A tenant's own issuer has one assigned. */
             user_id_prefix?: string;
             /** @description Whether only an authenticated client may exchange its tokens. */
@@ -1089,6 +1240,8 @@ export interface components {
             audiences?: components["schemas"]["IssuerAudiences"];
             jwks_uri?: components["schemas"]["IssuerUrl"] | null;
             algorithms?: components["schemas"]["IssuerAlgorithms"];
+            email_claim?: components["schemas"]["EmailClaim"];
+            email_verified_claim?: components["schemas"]["EmailVerifiedClaim"];
             client_auth_required?: boolean;
         };
         /**
@@ -1106,6 +1259,8 @@ export interface components {
          *         "EdDSA"
          *       ],
          *       "user_id_claim": "sub",
+         *       "email_claim": "email",
+         *       "email_verified_claim": "email_verified",
          *       "user_id_prefix": "",
          *       "client_auth_required": false,
          *       "created_at": "2026-03-01T09:30:00.000Z",
@@ -1126,6 +1281,8 @@ export interface components {
             jwks_uri: string | null;
             algorithms: string[];
             user_id_claim: string;
+            email_claim: string;
+            email_verified_claim: string;
             /** @description What its user ids begin with; may be empty. */
             user_id_prefix: string;
             client_auth_required: boolean;
@@ -1266,8 +1423,9 @@ export interface components {
             subject_token?: string;
             subject_token_type?: string;
             requested_token_type?: string;
-            /** @description Delegation is not offered yet. */
+            /** @description Who acts for the user. Needs an API key with `tenantry.token:delegate` as the client. */
             actor_token?: string;
+            actor_token_type?: string;
             client_id?: string;
             client_secret?: string;
         } & {
@@ -1320,6 +1478,12 @@ export interface components {
                 permissions: string[];
                 excludes: string[];
             }[];
+            /** @description Who acts for the subject (RFC 8693 §4.1); nested where that one acts for another. */
+            act?: {
+                sub: string;
+            } & {
+                [key: string]: unknown;
+            };
         };
         OAuthError: {
             /** @enum {string} */
@@ -2277,6 +2441,47 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    getRoleCatalogue: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: {
+                /** @description An `ETag`; the answer is 304 if nothing has changed. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The catalogue. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jwt": string;
+                };
+            };
+            /** @description Nothing has changed since the catalogue with this `ETag`. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
     getRole: {
         parameters: {
             query?: never;
@@ -2685,6 +2890,65 @@ export interface operations {
             400: components["responses"]["OAuthInvalid"];
             401: components["responses"]["OAuthInvalidClient"];
             default: components["responses"]["OAuthError"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMyMemberships: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of memberships. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyMembershipList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
         };
     };
     listSigningKeys: {

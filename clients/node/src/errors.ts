@@ -9,6 +9,7 @@ const STATUSES = {
   role_missing: 403,
   jwks_unavailable: 503,
   revocations_unavailable: 503,
+  roles_unavailable: 503,
   configuration: 500,
 } as const
 

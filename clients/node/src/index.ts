@@ -7,7 +7,15 @@ export {
   TenantryProblem,
   unwrap,
 } from './api.ts'
-export { API_KEY_SUBJECT_PREFIX, assertClaims, factsOf, type TokenClaims } from './claims.ts'
+export {
+  type Actor,
+  API_KEY_SUBJECT_PREFIX,
+  assertClaims,
+  factsOf,
+  MAX_ACTORS,
+  type SlimClaims,
+  type TokenClaims,
+} from './claims.ts'
 export { contains, firstOutside, MAX_COMPARISONS, TOO_LARGE } from './containment.ts'
 export {
   type Decision,
@@ -26,6 +34,7 @@ export type { RevocationOptions } from './revocations/options.ts'
 export { type Revocable, targetsOf as revocationTargetsOf } from './revocations/rule.ts'
 export type { WhenStale } from './revocations/staleness.ts'
 export type { Timer } from './revocations/timer.ts'
+export { grantsDigest } from './role-catalogue.ts'
 export { BUILT_IN_ROLES, type BuiltInRole, type BuiltInRoleKey, satisfiesRole } from './roles.ts'
 export { createVerifier, type Verifier, type VerifyOptions } from './verifier.ts'
-export type { LocalKeys, VerifierOptions } from './verifier-options.ts'
+export type { LocalGrants, LocalKeys, VerifierOptions } from './verifier-options.ts'

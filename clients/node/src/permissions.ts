@@ -19,7 +19,11 @@ export type Asked = {
 }
 
 /** The permissions that no pattern matches: each is granted only where it is listed by name. */
-export const BY_NAME_ONLY: readonly string[] = ['tenantry.token:issue', 'tenantry.role:assign_any']
+export const BY_NAME_ONLY: readonly string[] = [
+  'tenantry.token:issue',
+  'tenantry.token:delegate',
+  'tenantry.role:assign_any',
+]
 
 const NAME = '[a-z][a-z0-9_.-]*'
 const PERMISSION = new RegExp(`^${NAME}:${NAME}$`)

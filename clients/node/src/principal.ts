@@ -1,6 +1,6 @@
 // Who is calling, as a verified token tells.
 
-import type { TokenClaims } from './claims.ts'
+import type { Actor, TokenClaims } from './claims.ts'
 import { TenantryError } from './errors.ts'
 import { type Grant, holds } from './permissions.ts'
 import { satisfiesRole } from './roles.ts'
@@ -23,6 +23,8 @@ export class Principal {
   /** Null for a machine. */
   readonly membership_id: string | null
   readonly client_id: string
+  /** Who acts for the user (RFC 8693 §4.1); null when nobody does. */
+  readonly actor: Actor | null
   readonly roles: readonly string[]
   /** The catalogue's permissions that are held, spelt out; empty without a catalogue. `holds` always works. */
   readonly permissions: readonly string[]
@@ -41,6 +43,7 @@ export class Principal {
     this.tenant_slug = claims.tenant_slug
     this.membership_id = claims.membership_id
     this.client_id = claims.client_id
+    this.actor = claims.act ?? null
     this.roles = claims.roles
     this.permissions = claims.permissions
     this.grants = claims.grants

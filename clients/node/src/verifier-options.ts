@@ -1,11 +1,16 @@
 // What a verifier is told, checked once when it is made: a verifier that is set up wrongly must not start.
 
+import type { SlimClaims } from './claims.ts'
 import { ALGORITHMS, type Algorithm, type Jwk } from './keys.ts'
+import type { Grant } from './permissions.ts'
 import { type RevocationOptions, type RevocationSettings, readRevocationOptions } from './revocations/options.ts'
 import { misconfigured, requireRange, requireText, requireUrl } from './settings.ts'
 
 /** `kid` comes from a token that nobody has verified yet: look it up, and do nothing else with it. */
 export type LocalKeys = (kid: string) => Jwk | undefined | Promise<Jwk | undefined>
+
+/** The grants of these claims' roles, in their order, as they are now; undefined if they are not known any more. */
+export type LocalGrants = (claims: SlimClaims) => Promise<readonly Grant[] | undefined>
 
 export type VerifierOptions = {
   /** The `iss` of acceptable tokens, compared character by character. */
@@ -18,6 +23,10 @@ export type VerifierOptions = {
    * Keys that are at hand, instead of published ones. Answer the same object for the same key: it is imported once.
    */
   readonly keys?: LocalKeys | undefined
+  /** Where the signed role catalogue is, for tokens that are too long to carry their grants. Default: `<issuer>/roles/catalogue`. */
+  readonly roles_url?: string | undefined
+  /** Grants that are at hand, instead of the published catalogue. */
+  readonly grants?: LocalGrants | undefined
   /** Default: `['ES256']`. */
   readonly algorithms?: readonly Algorithm[] | undefined
   /** Default: the system's clock. */
@@ -39,6 +48,8 @@ export type VerifierSettings = {
   readonly audience: string
   readonly jwks_uri: string
   readonly keys: LocalKeys | undefined
+  readonly roles_url: string
+  readonly grants: LocalGrants | undefined
   readonly algorithms: ReadonlySet<string>
   readonly clock: () => Date
   readonly clock_tolerance_ms: number
@@ -61,6 +72,9 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     jwks_uri:
       options.keys === undefined ? requireUrl('jwks_uri', options.jwks_uri, issuer, '/.well-known/jwks.json') : '',
     keys: options.keys,
+    roles_url:
+      options.grants === undefined ? requireUrl('roles_url', options.roles_url, issuer, '/roles/catalogue') : '',
+    grants: options.grants,
     algorithms: readAlgorithms(options.algorithms ?? ['ES256']),
     clock: options.clock ?? (() => new Date()),
     clock_tolerance_ms: requireRange('clock_tolerance_seconds', options.clock_tolerance_seconds ?? 0, 0, 60) * 1_000,

@@ -1,15 +1,16 @@
 // Offline verification of Tenantry's tokens: RFC 9068 §4 and RFC 7519 §7.2, by the book and a little stricter.
 
-import { assertClaims, type TokenClaims } from './claims.ts'
-import { invalidToken } from './errors.ts'
+import { assertClaims, type SlimClaims, type TokenClaims } from './claims.ts'
+import { invalidToken, TenantryError } from './errors.ts'
 import { ACCESS_TOKEN } from './header.ts'
 import { Jwks } from './jwks.ts'
-import { openJws } from './jws.ts'
+import { type JwsRules, openJws } from './jws.ts'
 import type { VerificationKey } from './keys.ts'
 import { importingFrom } from './local-keys.ts'
 import { Principal } from './principal.ts'
 import { RevocationFeed } from './revocations/feed.ts'
 import { limitOf, type WhenStale } from './revocations/staleness.ts'
+import { grantsDigest, RoleCatalogue } from './role-catalogue.ts'
 import { misconfigured } from './settings.ts'
 import { readOptions, type VerifierOptions, type VerifierSettings } from './verifier-options.ts'
 
@@ -24,7 +25,7 @@ export type Verifier = {
    * verifier follows revocations, whether access has changed since.
    *
    * @throws TenantryError `invalid_token` (401, see its `reason`), `stale_token` (401: exchange it for a fresh one),
-   * `jwks_unavailable` or `revocations_unavailable` (503)
+   * `jwks_unavailable`, `revocations_unavailable` or `roles_unavailable` (503)
    */
   verify(token: string, options?: VerifyOptions): Promise<Principal>
   /**
@@ -58,6 +59,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const settings = readOptions(options)
   const { algorithms, max_token_bytes: max_bytes } = settings
   const findKey = keyFinder(settings)
+  const restoreGrants = grantsFinder(settings, findKey)
   const feed = settings.revocations && new RevocationFeed({ ...settings, ...settings.revocations, findKey })
   return {
     async verify(token, { when_stale } = {}) {
@@ -68,7 +70,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       assertClaims(payload)
       judge(payload, settings)
       feed?.judge(payload, kid, when_stale)
-      return new Principal(payload)
+      return new Principal('grants' in payload ? payload : await restoreGrants(payload, token))
     },
     ready: async () => feed?.ready(),
     close: () => feed?.close(),
@@ -84,6 +86,24 @@ function keyFinder(settings: VerifierSettings): (kid: string) => Promise<Verific
   return (kid) => jwks.findKey(kid)
 }
 
+/** Of a token that was too long to carry its grants. What it was issued with, or nothing: other grants make it stale. */
+function grantsFinder(
+  settings: VerifierSettings,
+  findKey: JwsRules['findKey'],
+): (claims: SlimClaims, token: string) => Promise<TokenClaims> {
+  const catalogue = new RoleCatalogue({ ...settings, url: settings.roles_url, findKey })
+  const find: RoleCatalogue['find'] = settings.grants ?? ((claims, token) => catalogue.find(claims, token))
+  return async (claims, token) => {
+    const grants = await find(claims, token)
+    if (grants === undefined || grantsDigest(grants) !== claims.grants_digest) throw staleRoles()
+    return { ...claims, grants }
+  }
+}
+
+function staleRoles(): TenantryError {
+  return new TenantryError('stale_token', 'The token is older than a change of its roles. Get a fresh one.')
+}
+
 /** Who asks for tokens to be refused while revocations are unknown must not get a verifier that never knows them. */
 function requireFollowing(feed: RevocationFeed | undefined, when_stale: WhenStale | undefined): void {
   if (when_stale === undefined) return
@@ -91,7 +111,7 @@ function requireFollowing(feed: RevocationFeed | undefined, when_stale: WhenStal
   limitOf(when_stale, 0)
 }
 
-function judge({ iss, aud, exp, nbf }: TokenClaims, settings: VerifierSettings): void {
+function judge({ iss, aud, exp, nbf }: SlimClaims | TokenClaims, settings: VerifierSettings): void {
   if (iss !== settings.issuer) throw invalidToken('issuer', 'The token is from another issuer.')
   const isForUs = typeof aud === 'string' ? aud === settings.audience : aud.includes(settings.audience)
   if (!isForUs) throw invalidToken('audience', 'The token is for another audience.')
