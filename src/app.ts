@@ -12,6 +12,7 @@ import { eventHandlers } from './events/handlers.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { mountContract, operationsOf, readContract } from './http/contract.ts'
+import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle } from './http/health.ts'
@@ -50,7 +51,7 @@ const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL 
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
 export interface Services {
-  config: Pick<Config, 'issuer' | 'audiences' | 'allow_loopback_issuers'>
+  config: Pick<Config, 'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers'>
   database: Database
   platform: Platform
   keys: KeyRing
@@ -98,6 +99,7 @@ export const buildApp = async ({
   fastify.addHook('onRequest', async (request, reply) => void reply.header('X-Request-ID', request.id))
   const traffic = new Traffic(fastify.server)
   installAccessLog(fastify)
+  allowPages(fastify, config.cors_origins)
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
 
@@ -116,7 +118,7 @@ export const buildApp = async ({
     ...meHandlers({ database, clock }),
     ...roleHandlers({ database, clock, issuer: config.issuer, keys }),
     ...apiKeyHandlers({ database, write }),
-    ...issuerHandlers({ database, write, allow_loopback }),
+    ...issuerHandlers({ database, write, addresses: { allow_loopback, own: config.issuer } }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),
     ...tokenHandlers({ config, database, clock, keys }),
     ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders, issuer_keys }),

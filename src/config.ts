@@ -19,6 +19,8 @@ export interface Config {
   signing_algorithm: Algorithm
   /** When set, the only audiences tokens are issued for, besides the issuer. */
   audiences: readonly string[] | undefined
+  /** Of the web pages that may read answers, `*` for any; undefined for none. */
+  cors_origins: readonly string[] | undefined
   /** Development only: identity providers on this machine, over http. */
   allow_loopback_issuers: boolean
   log_level: LogLevel
@@ -82,6 +84,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const signing_algorithm = read('TENANTRY_SIGNING_ALGORITHM', parseAlgorithm)?.value ?? 'ES256'
   const allow_loopback_issuers = read('TENANTRY_ALLOW_LOOPBACK_ISSUERS', parseSwitch)?.value ?? false
   const audiences = read('TENANTRY_AUDIENCES', parseAudiences)?.value
+  const cors_origins = read('TENANTRY_CORS_ORIGINS', parseOrigins)?.value
   const log_level = read('LOG_LEVEL', parseLogLevel)?.value ?? 'info'
 
   if (text('DATABASE_URL') !== undefined) {
@@ -101,6 +104,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     previous_encryption_key,
     signing_algorithm,
     audiences,
+    cors_origins,
     allow_loopback_issuers,
     log_level,
   })
@@ -156,6 +160,13 @@ const parseAudiences = (text: string): Parsed<string[]> => {
   return value.every((audience) => /^[\x21-\x7e]{1,255}$/.test(audience))
     ? { value }
     : 'must be audiences separated by commas'
+}
+
+const parseOrigins = (text: string): Parsed<string[]> => {
+  const value = text.split(',').map((origin) => origin.trim())
+  const isOrigin = (origin: string): boolean =>
+    origin === '*' || (/^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin)
+  return value.every(isOrigin) ? { value } : 'must be origins like https://app.example.com separated by commas, or *'
 }
 
 const parseSwitch = (text: string): Parsed<boolean> =>

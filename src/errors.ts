@@ -93,6 +93,11 @@ export const CATALOGUE = {
     'The user has a membership in this tenant already; change that one.',
   ),
   'issuer.exists': entry(409, 'Issuer exists', 'This issuer is trusted here already; change that one.'),
+  'issuer.same_users': entry(
+    409,
+    'Another issuer has these users',
+    'Another issuer is trusted for user ids with the same prefix, or without one: each could say to be the other’s users. Give this one a `user_id_prefix` of its own; or, if both really mean the same people, say so with `shares_user_ids`.',
+  ),
   'issuer.too_many': entry(409, 'Too many issuers', 'A tenant trusts ten issuers at most. Delete one first.'),
   'membership.last_owner': entry(
     409,

@@ -78,7 +78,7 @@ export const assembleService = async (
   opened: Opened,
   config: Pick<
     Config,
-    'issuer' | 'audiences' | 'allow_loopback_issuers' | 'signing_algorithm' | 'previous_encryption_key'
+    'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers' | 'signing_algorithm' | 'previous_encryption_key'
   >,
   log: Logger,
   clock: Clock,

@@ -33,7 +33,13 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       data_dir: './.tenantry',
       issuer: 'http://127.0.0.1:3000',
     },
-    ...{ root_api_key: undefined, encryption_key: undefined, audiences: undefined, log_level: 'info' },
+    ...{
+      root_api_key: undefined,
+      encryption_key: undefined,
+      audiences: undefined,
+      cors_origins: undefined,
+      log_level: 'info',
+    },
     ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
   })
 })

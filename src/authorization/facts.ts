@@ -137,6 +137,9 @@ export const readFactsOfApiKey = (
 ): Promise<ApiKeyFacts | null> =>
   database.call(READ_API_KEY_FACTS, tenant_id, api_key_id) as Promise<ApiKeyFacts | null>
 
+/** PostgreSQL's JSON writes an instant in another way than everything else here. */
+const instantOf = (end: string | null): string | null => (end === null ? null : new Date(end).toISOString())
+
 export const factsOfMember = (facts: MemberFacts | null): Facts => ({
   tenant: facts?.tenant ?? null,
   subject: facts?.membership
@@ -144,7 +147,7 @@ export const factsOfMember = (facts: MemberFacts | null): Facts => ({
         kind: 'membership',
         id: facts.membership.id,
         status: facts.membership.status,
-        expires_at: facts.membership.expires_at,
+        expires_at: instantOf(facts.membership.expires_at),
         grants: facts.membership.roles.map(({ key, permissions, excludes }) => ({ role: key, permissions, excludes })),
       }
     : null,
@@ -157,7 +160,7 @@ export const factsOfApiKey = (facts: ApiKeyFacts | null): Facts => ({
         kind: 'api_key',
         id: facts.api_key.id,
         status: 'active',
-        expires_at: facts.api_key.expires_at,
+        expires_at: instantOf(facts.api_key.expires_at),
         grants: [{ role: null, permissions: facts.api_key.permissions, excludes: facts.api_key.excludes }],
       }
     : null,

@@ -17,9 +17,12 @@ const viewOf = ({
   actor_type,
   actor_id,
   data,
+  personal_commitment,
+  hash,
   created_at,
 }: EventRow): components['schemas']['Event'] => ({
   ...{ tenant_id, revision, type, actor: { type: actor_type, id: actor_id }, data, created_at },
+  ...{ personal_commitment: personal_commitment?.toString('hex') ?? null, hash: hash.toString('hex') },
 })
 
 interface Window {

@@ -6,7 +6,7 @@ import { Problem } from '../errors.ts'
 import { isId } from '../ids.ts'
 import type { Strangers } from '../issuers/strangers.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
-import { isBoundToTenant } from '../tokens/claims.ts'
+import { isBoundToTenant, isVouchedFor } from '../tokens/claims.ts'
 import type { Operation } from './contract.ts'
 import type { Identity, Principal } from './principal.ts'
 
@@ -84,7 +84,12 @@ const identityOf = (principal: Principal): Identity => {
     return { ...nobody, type: 'api_key', id: principal.id, tenant_id: principal.tenant_id }
   const { token, user_id, tenant_id } = principal
   return {
-    ...{ ...nobody, type: 'user', id: user_id, tenant_id: isBoundToTenant(token) ? tenant_id : null },
+    ...{
+      ...nobody,
+      type: 'user',
+      id: user_id,
+      tenant_id: isBoundToTenant(token) || isVouchedFor(token) ? tenant_id : null,
+    },
     ...{ issuer_id: token.issuer_id ?? null, auth_time: token.auth_time ?? token.iat },
   }
 }

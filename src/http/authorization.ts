@@ -4,8 +4,9 @@ import type { FastifyRequest } from 'fastify'
 import { PLATFORM } from '../database/schema.ts'
 import type { Database, Scope } from '../database/scope.ts'
 import { type Code, Problem } from '../errors.ts'
+import { isNarrowed } from '../tokens/claims.ts'
 import type { Operation } from './contract.ts'
-import { mayDo, type Principal } from './principal.ts'
+import { type MemberPrincipal, mayDo, type Principal } from './principal.ts'
 
 type Fields = Record<string, unknown>
 
@@ -52,10 +53,15 @@ const requireActiveTenant = ({ tenant_status }: Principal, { suspended_allowed }
 
 const requirePermission = (principal: Principal, request: FastifyRequest, { permission, self }: Operation): void => {
   if (permission === undefined || mayDo(principal, permission)) return
-  if (principal.kind === 'membership' && self === 'tenant') return
-  if (principal.kind === 'membership' && self === 'membership' && isOwnMembership(principal.id, request)) return
-  if (principal.kind === 'membership' && self === 'subject' && isOwnSubject(principal.user_id, request)) return
+  if (principal.kind === 'membership' && isSelf(principal, request, self)) return
   throw new Problem('permission.missing', { detail: `This needs the permission ${permission}.` })
+}
+
+/** A narrowed token was made for what it names, and not to speak for its user as a whole. */
+const isSelf = ({ id, user_id, token }: MemberPrincipal, request: FastifyRequest, self: Operation['self']): boolean => {
+  if (self === 'tenant') return true
+  if (isNarrowed(token)) return false
+  return self === 'membership' ? isOwnMembership(id, request) : self === 'subject' && isOwnSubject(user_id, request)
 }
 
 const isOwnMembership = (membership_id: string, request: FastifyRequest): boolean =>

@@ -38,7 +38,16 @@ const bodyOf = ({ code, status, detail, errors }: Problem, issuer: string, reque
 })
 
 export const logProblem = (problem: Problem, request: FastifyRequest): void => {
-  if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, problem.message)
+  // What is away is somebody else's fault, and may be away for many requests.
+  if (problem.status === 503) request.log.warn({ code: problem.code, why: messageOf(problem.cause) }, problem.message)
+  else if (problem.status >= 500)
+    request.log.error({ err: problem.cause ?? problem, code: problem.code }, problem.message)
+}
+
+const messageOf = (cause: unknown): string | undefined => {
+  let inner = cause
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
+  return inner instanceof Error ? inner.message : undefined
 }
 
 type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply

@@ -70,7 +70,7 @@ interface Options {
 export const isSafeUrl = (text: string, allow_loopback: boolean): boolean => {
   if (!URL.canParse(text)) return false
   const { protocol, username, password, hostname } = new URL(text)
-  const host = hostname.replace(/^\[|\]$/g, '')
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   const family = isIP(host)
   const literal = family === 0 ? undefined : { address: host, family }
   const isHere = literal ? isLoopback(literal) : host === 'localhost' || host.endsWith('.localhost')

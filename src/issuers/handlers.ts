@@ -7,13 +7,13 @@ import { afterId, DEFAULT_LIMIT, pageOf } from '../http/pagination.ts'
 import { etagOf } from '../http/preconditions.ts'
 import { historyOf, tenantOf } from '../http/scope.ts'
 import { type Write, writeHeaders } from '../http/write.ts'
-import { type Changed, changeIssuer, createIssuer, removeIssuer } from './operations.ts'
+import { type Addresses, type Changed, changeIssuer, createIssuer, removeIssuer } from './operations.ts'
 import { findIssuer, type IssuerRow, listIssuers } from './queries.ts'
 
 interface Services {
   database: Database
   write: Write
-  allow_loopback: boolean
+  addresses: Addresses
 }
 
 type Mine = 'createIssuer' | 'listIssuers' | 'getIssuer' | 'updateIssuer' | 'deleteIssuer'
@@ -26,11 +26,11 @@ const changedReply = ({ issuer, history }: Changed) => ({
   headers: writeHeaders(history, issuer.revision),
 })
 
-export const issuerHandlers = ({ database, write, allow_loopback }: Services): Pick<Handlers, Mine> => ({
+export const issuerHandlers = ({ database, write, addresses }: Services): Pick<Handlers, Mine> => ({
   createIssuer: (call) =>
     write(call, async (tx, by) => {
       const { tenant_id: _, ...input } = call.body
-      const { issuer, history } = await createIssuer(tx, by, call.scope, input, allow_loopback)
+      const { issuer, history } = await createIssuer(tx, by, call.scope, input, addresses)
       const headers = { ...writeHeaders(history, issuer.revision), Location: `/issuers/${issuer.id}` }
       return { status: 201, body: viewOf(issuer), headers }
     }),
@@ -54,7 +54,7 @@ export const issuerHandlers = ({ database, write, allow_loopback }: Services): P
   updateIssuer: (call) =>
     write(call, async (tx, by) => {
       const which = { id: call.path.issuer_id, ifMatch: call.if_match }
-      return changedReply(await changeIssuer(tx, by, call.scope, which, call.body, allow_loopback))
+      return changedReply(await changeIssuer(tx, by, call.scope, which, call.body, addresses))
     }),
 
   deleteIssuer: (call) =>

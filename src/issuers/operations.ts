@@ -16,7 +16,15 @@ import { isSame } from '../same.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import { isSafeUrl } from './guarded-fetch.ts'
 import { ASSIGNED_PREFIX, assignedPrefix } from './prefixes.ts'
-import { countIssuers, deleteIssuer, findIssuer, type IssuerRow, insertIssuer, updateIssuer } from './queries.ts'
+import {
+  countIssuers,
+  deleteIssuer,
+  findIssuer,
+  hasPrefix,
+  type IssuerRow,
+  insertIssuer,
+  updateIssuer,
+} from './queries.ts'
 
 type IssuerCreate = components['schemas']['IssuerCreate']
 type IssuerUpdate = components['schemas']['IssuerUpdate']
@@ -39,10 +47,17 @@ const requireMay = ({ principal }: By): void => {
   requireEndWithinOwn(principal, null)
 }
 
+/** Where issuers may be. */
+export interface Addresses {
+  allow_loopback: boolean
+  /** This service, which is no issuer to itself. */
+  own: string
+}
+
 /** @throws Problem `issuer.unsafe` */
-const requireSafe = (urls: Record<string, string | null | undefined>, allow_loopback: boolean): void => {
+const requireSafe = (urls: Record<string, string | null | undefined>, { allow_loopback, own }: Addresses): void => {
   const errors = Object.entries(urls)
-    .filter(([, url]) => typeof url === 'string' && !isSafeUrl(url, allow_loopback))
+    .filter(([, url]) => typeof url === 'string' && (url === own || !isSafeUrl(url, allow_loopback)))
     .map(([name]) => ({ pointer: `/${name}`, detail: 'This is not an address that is safe to ask.' }))
   if (errors.length > 0) throw new Problem('issuer.unsafe', { errors })
 }
@@ -60,17 +75,19 @@ export const createIssuer = async (
   by: By,
   scope: Scope,
   input: Omit<IssuerCreate, 'tenant_id'>,
-  allow_loopback: boolean,
+  addresses: Addresses,
 ): Promise<Changed> => {
   const { issuer, audiences, jwks_uri = null, algorithms = ALGORITHMS } = input
   const { user_id_claim = 'sub', email_claim = 'email', email_verified_claim = 'email_verified' } = input
   const id = newId()
   const user_id_prefix = prefixOf(id, scope, input.user_id_prefix)
-  requireSafe({ issuer, jwks_uri }, allow_loopback)
+  requireSafe({ issuer, jwks_uri }, addresses)
   requireMay(by)
   const history = await lockHistory(tx, by, scope)
   if (scope !== 'platform' && (await countIssuers(tx, history.id)) >= MOST_OF_TENANT)
     throw new Problem('issuer.too_many')
+  if (!input.shares_user_ids && (await hasPrefix(tx, history.id, user_id_prefix)))
+    throw new Problem('issuer.same_users')
   const at = by.now.toISOString()
   const row = await insertIssuer(tx, {
     ...{ history_id: history.id, id, issuer, audiences, jwks_uri, algorithms, user_id_claim, user_id_prefix },
@@ -110,9 +127,9 @@ export const changeIssuer = async (
   scope: Scope,
   which: { id: string; ifMatch: string | undefined },
   input: IssuerUpdate,
-  allow_loopback: boolean,
+  addresses: Addresses,
 ): Promise<Changed> => {
-  requireSafe({ jwks_uri: input.jwks_uri }, allow_loopback)
+  requireSafe({ jwks_uri: input.jwks_uri }, addresses)
   const { issuer, history } = await lockIssuer(tx, by, scope, which)
   if (isSame(issuer, input)) return { issuer, history }
   const changed = await updateIssuer(tx, history.id, which.id, {

@@ -45,6 +45,16 @@ export const countIssuers = async (tx: Tx, history_id: string): Promise<number> 
   return row?.count ?? 0
 }
 
+/** Whether another issuer of this history says whose users have the same ids. */
+export const hasPrefix = async (tx: Tx, history_id: string, user_id_prefix: string): Promise<boolean> => {
+  const found = await tx
+    .select({ id: issuers.id })
+    .from(issuers)
+    .where(and(eq(issuers.history_id, history_id), eq(issuers.user_id_prefix, user_id_prefix)))
+    .limit(1)
+  return found.length > 0
+}
+
 export const listIssuers = (
   tx: Tx,
   { history_id, after, limit }: { history_id: string | undefined; after: string | undefined; limit: number },

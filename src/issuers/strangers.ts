@@ -8,6 +8,7 @@ import type { IssuerKeys } from './keys.ts'
 import { findIssuers, findIssuersOf, type TrustedIssuer } from './queries.ts'
 import { audiencesIn, claimedIssuerOf, SubjectTokenError, verifySubjectToken } from './subject-tokens.ts'
 
+const BEARER = 'urn:ietf:params:oauth:token-type:access_token' // what comes as a Bearer credential
 const MOST_ISSUERS = 20 // of one name and audience: the shared one, and tenants' own
 
 interface Options {
@@ -61,7 +62,10 @@ export class Strangers {
   async #askOf(issuer: TrustedIssuer, token: string): Promise<Identity | string | undefined> {
     if (issuer.client_auth_required) return 'Tokens of this issuer are taken from authenticated clients only.'
     try {
-      const { user_id, ...login } = await verifySubjectToken(token, issuer, this.#keys, this.#clock())
+      const { user_id, ...login } = await verifySubjectToken(token, issuer, this.#keys, {
+        type: BEARER,
+        now: this.#clock(),
+      })
       const { email, email_verified, auth_time } = login
       return {
         ...{ type: 'user', id: user_id, tenant_id: issuer.tenant_id, issuer_id: issuer.id },

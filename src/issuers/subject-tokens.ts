@@ -52,11 +52,12 @@ export const verifySubjectToken = async (
   token: string,
   issuer: TrustedIssuer,
   keys: IssuerKeys,
-  now: Date,
+  { type, now }: { type?: string | undefined; now: Date },
 ): Promise<Subject> => {
   const claims = await open(token, issuer, keys)
   if (claims.iss !== issuer.issuer) refuse('The subject token is of another issuer.')
   requireAudience(claims, issuer)
+  if (isIdToken(claims, type)) requireParty(claims, issuer)
   const { exp, iat } = timesOf(claims, Math.floor(now.getTime() / 1_000))
   return { user_id: userIdOf(claims, issuer), auth_time: authTimeOf(claims, iat), exp, ...emailOf(claims, issuer) }
 }
@@ -88,13 +89,21 @@ const open = async (token: string, issuer: TrustedIssuer, keys: IssuerKeys): Pro
   }
 }
 
-const requireAudience = ({ aud, azp }: Record<string, unknown>, { audiences }: TrustedIssuer): void => {
-  const list: unknown[] = Array.isArray(aud) ? aud : [aud]
-  const ours = list.filter((each) => typeof each === 'string' && audiences.includes(each))
+const requireAudience = ({ aud }: Record<string, unknown>, { audiences }: TrustedIssuer): void => {
+  const ours = [aud].flat().filter((each) => typeof each === 'string' && audiences.includes(each))
   if (ours.length === 0) refuse('The subject token is for another audience than the issuer is trusted for.')
-  // A token for several parties says which of them asked for it; if it was another, that one must not use it here.
-  const isForeign = azp !== undefined && !(typeof azp === 'string' && audiences.includes(azp))
-  if (isForeign || (list.length > 1 && azp === undefined))
+}
+
+const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
+
+/** An access token is for an API, whichever client asked for it. What only an ID token has, tells one in its place. */
+const isIdToken = (claims: Record<string, unknown>, type: string | undefined): boolean =>
+  type !== ACCESS_TOKEN_TYPE || ['nonce', 'at_hash', 'c_hash'].some((name) => Object.hasOwn(claims, name))
+
+/** An ID token for several parties says which of them asked for it; if it was another, that one must not use it here. */
+const requireParty = ({ aud, azp }: Record<string, unknown>, { audiences }: TrustedIssuer): void => {
+  if (azp === undefined && [aud].flat().length > 1) refuse('The subject token is for several parties, without azp.')
+  if (azp !== undefined && !(typeof azp === 'string' && audiences.includes(azp)))
     refuse('The subject token was issued to another party (azp).')
 }
 
@@ -112,12 +121,12 @@ const timesOf = ({ exp, iat, nbf }: Record<string, unknown>, now: number): { exp
 const authTimeOf = ({ auth_time }: Record<string, unknown>, iat: number): number =>
   isSeconds(auth_time) ? Math.min(Math.floor(auth_time), iat) : iat
 
-const userIdOf = (
-  claims: Record<string, unknown>,
-  { user_id_claim, user_id_prefix, tenant_id }: TrustedIssuer,
-): string => {
+const userIdOf = (claims: Record<string, unknown>, issuer: TrustedIssuer): string => {
+  const { user_id_claim, user_id_prefix, tenant_id, email_claim } = issuer
   const id = Object.hasOwn(claims, user_id_claim) ? claims[user_id_claim] : undefined
   if (typeof id !== 'string' || id === '') return refuse(`The subject token has no user id ("${user_id_claim}").`)
+  if (user_id_claim === email_claim && emailOf(claims, issuer).email_verified !== true)
+    refuse('The e-mail address, which is the user id, is not verified.')
   const user_id = `${user_id_prefix}${id}`
   if (user_id.length > LONGEST_USER_ID) refuse('The user id of the subject token is too long.')
   // Reserved: a machine's name, and the users of a tenant's own issuer, of whom a shared one has no say.

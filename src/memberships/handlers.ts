@@ -111,7 +111,8 @@ export const membershipHandlers = ({ database, write, clock }: Services): Pick<H
         return { status: 204, body: undefined, headers: writeHeaders(history) }
       }),
 
-    signOutMembership: (call) => write(call, async (tx, by) => changedReply(await signOut(tx, by, whichOf(call)), by)),
+    signOutMembership: (call) =>
+      write(call, async (tx, by) => changedReply(await signOut(tx, by, whichOf(call), call.body?.reason), by)),
 
     suspendMembership: move('suspend'),
     reactivateMembership: move('reactivate'),

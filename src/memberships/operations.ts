@@ -158,7 +158,7 @@ export const moveMembership = async (
 }
 
 /** Makes every token of the membership stale, and every sign-in from before worthless. */
-export const signOut = async (tx: Tx, by: By, which: Which): Promise<Changed> => {
+export const signOut = async (tx: Tx, by: By, which: Which, reason: string | undefined): Promise<Changed> => {
   const { history, membership } = await lockMembership(tx, by, which)
   if (!isOneself(by, which)) requireWithinOwn(by.principal, membership.roles)
   const at = by.now.toISOString()
@@ -166,6 +166,7 @@ export const signOut = async (tx: Tx, by: By, which: Which): Promise<Changed> =>
   await history.append(tx, {
     ...{ type: 'membership.signed_out', actor: by.actor, at: by.now, data: { membership_id: which.id } },
     revokes: [membershipTarget(which.id)],
+    ...(reason && { personal: { reason } }),
   })
   return { membership: { ...row, roles: membership.roles }, history }
 }

@@ -7,9 +7,15 @@ import { OAuthError } from '../http/oauth-errors.ts'
 import { type ApiKeyPrincipal, mayDo } from '../http/principal.ts'
 import type { IssuerKeys } from '../issuers/keys.ts'
 import { findIssuers, type TrustedIssuer } from '../issuers/queries.ts'
-import { claimedIssuerOf, type Subject, SubjectTokenError, verifySubjectToken } from '../issuers/subject-tokens.ts'
+import {
+  audiencesIn,
+  claimedIssuerOf,
+  type Subject,
+  SubjectTokenError,
+  verifySubjectToken,
+} from '../issuers/subject-tokens.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
-import { isBoundToTenant, isNarrowed, type Login } from '../tokens/claims.ts'
+import { isBoundToTenant, isNarrowed, isVouchedFor, type Login } from '../tokens/claims.ts'
 
 export interface BearerServices {
   config: { issuer: string }
@@ -21,6 +27,8 @@ export interface BearerServices {
 /** A token, and who brings it for what. */
 export interface Shown {
   token: string
+  /** As the request calls it (RFC 8693 §3). */
+  type: string | undefined
   tenant_id: string | undefined
   client: ApiKeyPrincipal | undefined
   now: Date
@@ -78,22 +86,45 @@ interface Stranger {
   subject: Subject
 }
 
-const strangerOf = async (
-  { database, issuer_keys }: BearerServices,
-  { token, tenant_id, client, now }: Shown,
-): Promise<Stranger> => {
-  const [issuer] = await findIssuers(database, claimedIssuerOf(token) ?? '', tenant_id)
-  if (issuer === undefined) return refuse('The issuer of the token is not trusted here.')
-  if (issuer.client_auth_required && client === undefined) {
+const strangerOf = async (services: BearerServices, shown: Shown): Promise<Stranger> => {
+  const issuer = await trustedFor(services, shown)
+  if (issuer === undefined) return notTrusted('no issuer of this name is trusted for this audience')
+  const subject = await verified(services, issuer, shown)
+  if (issuer.client_auth_required && shown.client === undefined) {
     throw new OAuthError('invalid_client', 'Tokens of this issuer are exchanged by authenticated clients only.')
   }
+  return { issuer, subject }
+}
+
+/** The shared one goes first: a tenant that names the same issuer must not shut out those who log in through it. */
+const trustedFor = async (
+  { database }: BearerServices,
+  { token, tenant_id }: Shown,
+): Promise<TrustedIssuer | undefined> => {
+  const named = await findIssuers(database, claimedIssuerOf(token) ?? '', tenant_id)
+  const audiences = audiencesIn(token)
+  const fit = named.filter((issuer) => issuer.audiences.some((each) => audiences.includes(each)))
+  return fit.find(({ tenant_id }) => tenant_id === null) ?? fit[0]
+}
+
+const verified = async (
+  { issuer_keys }: BearerServices,
+  issuer: TrustedIssuer,
+  { token, type, now }: Shown,
+): Promise<Subject> => {
   try {
-    return { issuer, subject: await verifySubjectToken(token, issuer, issuer_keys, now) }
+    return await verifySubjectToken(token, issuer, issuer_keys, { type, now })
   } catch (error) {
-    if (error instanceof SubjectTokenError) return refuse(error.message)
+    if (error instanceof SubjectTokenError)
+      return issuer.tenant_id === null ? refuse(error.message) : notTrusted(error.message)
     if (error instanceof TenantryError) throw new Problem('issuer.unavailable', { cause: error })
     throw error
   }
+}
+
+/** One and the same, so that strangers do not learn which issuers a tenant has; the log has the reason. */
+const notTrusted = (why: string): never => {
+  throw new OAuthError('invalid_request', 'The issuer of the token is not trusted here for this token.', { why })
 }
 
 const strangersBearer = async (services: BearerServices, shown: Shown): Promise<Bearer> => {
@@ -114,10 +145,12 @@ const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown):
   if (claims.membership_id === null) return refuse("A machine's token is not exchanged: use its key.")
   requireMayBring(services, claims, shown)
   const { auth_time = claims.iat, issuer_id } = claims
+  const isVouched = isVouchedFor(claims) && !mayVouch(shown)
   return {
     ...{ user_id: claims.sub, client_id: shown.client?.id ?? claims.client_id },
-    login: { auth_time, issuer_id, ends_at: auth_time + LONGEST_SESSION_SECONDS },
-    tenant_id: isBoundToTenant(claims) || claims.act !== undefined ? claims.tenant_id : undefined,
+    // What a key vouched for lasts as long as it said, and where it said.
+    login: { auth_time, issuer_id, ends_at: isVouched ? claims.exp : auth_time + LONGEST_SESSION_SECONDS },
+    tenant_id: isBoundToTenant(claims) || isVouched ? claims.tenant_id : undefined,
     grants: isNarrowed(claims) ? claims.grants : undefined,
     act: claims.act,
   }
@@ -127,8 +160,9 @@ const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown):
  * Whoever was sent a token to serve its user must not get others with it: only with our audience, or as a client that
  * could have them issued anyway.
  */
-const requireMayBring = ({ config }: BearerServices, { aud }: TokenClaims, { client }: Shown): void => {
-  const mayVouch = client !== undefined && mayDo(client, 'tenantry.token:issue')
-  if (mayVouch || [aud].flat().includes(config.issuer)) return
+const requireMayBring = ({ config }: BearerServices, { aud }: TokenClaims, shown: Shown): void => {
+  if (mayVouch(shown) || [aud].flat().includes(config.issuer)) return
   refuse('The token is for another audience: exchange one for this service, or with a key that may issue tokens.')
 }
+
+const mayVouch = ({ client }: Shown): boolean => client !== undefined && mayDo(client, 'tenantry.token:issue')

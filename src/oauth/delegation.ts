@@ -15,14 +15,14 @@ export const DELEGATE = 'tenantry.token:delegate'
 export const delegated = async (
   services: BearerServices,
   bearer: Bearer,
-  shown: Omit<Shown, 'token'>,
-  { actor_token }: TokenRequest,
+  shown: Omit<Shown, 'token' | 'type'>,
+  { actor_token, actor_token_type }: TokenRequest,
 ): Promise<Bearer> => {
   if (actor_token === undefined) return bearer
   if (shown.client === undefined || !mayDo(shown.client, DELEGATE)) {
     throw new OAuthError('unauthorized_client', `Delegation takes a client that holds ${DELEGATE}.`)
   }
-  const { sub, exp } = await actorOf(services, { ...shown, token: actor_token })
+  const { sub, exp } = await actorOf(services, { ...shown, token: actor_token, type: actor_token_type })
   const act = bearer.act === undefined ? { sub } : { sub, act: bearer.act }
   if (lengthOf(act) > MAX_ACTORS) refuse(`A chain has ${MAX_ACTORS} actors at most.`)
   return { ...bearer, act, login: { ...bearer.login, ends_at: Math.min(bearer.login.ends_at, exp) } }

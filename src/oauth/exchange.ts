@@ -31,13 +31,13 @@ export const exchangedToken = async (
   if (!isAudience(config, audience)) throw new OAuthError('invalid_target', 'No tokens are issued for this audience.')
   const { tenant_id, words } = await namedIn(services, body)
   const now = clock()
-  const shown = { tenant_id, client, now }
-  const found = await bearerOf(services, { ...shown, token: subject_token })
+  const shown = { tenant_id: tenant_id ?? undefined, client, now }
+  const found = await bearerOf(services, { ...shown, token: subject_token, type: body.subject_token_type })
   const bearer = await delegated(services, found, shown, body)
   requireElsewhere(bearer, audience, config.issuer)
   if (bearer.login.ends_at <= Math.floor(now.getTime() / 1_000)) refuse('The login is too long ago: log in again.')
   const isElsewhere = [bearer.tenant_id, client?.tenant_id].some((only) => only != null && only !== tenant_id)
-  if (tenant_id === undefined || isElsewhere) throw invalidTarget()
+  if (tenant_id == null || isElsewhere) throw invalidTarget()
   const [facts, member] = requireMember(
     await factsFor(services, client, { tenant_id, user_id: bearer.user_id }, now),
     now,
@@ -49,10 +49,11 @@ export const exchangedToken = async (
   }
   const narrowed = narrowTo(bearer.grants ?? grantsOf(member), words)
   const isNarrowed = bearer.grants !== undefined || narrowed.scope !== undefined
-  const asked = { issuer: config.issuer, audience, client_id: bearer.client_id, ttl_seconds: DEFAULT_TTL_SECONDS, now }
-  const { login, act } = bearer
-  const claims = claimsOf(facts, member, { ...asked, login, act }, isNarrowed ? narrowed.grants : undefined)
-  if (claims.exp <= claims.iat) throw invalidTarget() // the membership ends within this very second
+  const { login, act, client_id } = bearer
+  const asked = { issuer: config.issuer, audience, client_id, client_ends_at: client?.ends_at ?? null, now, login, act }
+  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS }
+  const claims = claimsOf(facts, member, wanted, isNarrowed ? narrowed.grants : undefined)
+  if (claims.exp <= claims.iat) throw invalidTarget() // something that it rests on ends within this very second
   await tellOf(write, client, claims)
   const answer = await signed(services, claims, facts.platform_revision, narrowed.scope)
   return { ...answer, issued_token_type: `${TYPE}access_token` }

@@ -24,7 +24,7 @@ export interface IssuingServices {
 export const namedIn = async (
   { config, database }: IssuingServices,
   { tenant_id, tenant_slug, resource, scope }: TokenRequest,
-): Promise<{ tenant_id: string | undefined; words: string[] }> => {
+): Promise<{ tenant_id: string | null | undefined; words: string[] }> => {
   const words = wordsOf(scope)
   const named: Named = {
     ...(tenant_id !== undefined && { tenant_id }),

@@ -16,7 +16,7 @@ export const machineToken = async (
   const { config, database, clock } = services
   const { audience } = body
   const { words, ...named } = await namedIn(services, body)
-  const tenant_id = named.tenant_id ?? client.tenant_id
+  const tenant_id = named.tenant_id === undefined ? client.tenant_id : named.tenant_id
   if (tenant_id === null || (client.tenant_id !== null && client.tenant_id !== tenant_id)) throw invalidTarget()
   if (audience === undefined || audience === config.issuer || !isAudience(config, audience)) {
     throw new OAuthError('invalid_target', 'Name the audience that the token is for; with Tenantry itself use the key.')
@@ -26,7 +26,7 @@ export const machineToken = async (
   if (!holds) throw new OAuthError('invalid_client', 'The API key is over.')
   if (facts?.tenant.status !== 'active') throw invalidTarget()
   const narrowed = narrowTo(client.rights.flat(), words)
-  const asked = { issuer: config.issuer, audience, client_id: client.id, ttl_seconds: DEFAULT_TTL_SECONDS, now }
-  const claims = machineClaimsOf(facts, { grants: narrowed.grants, ends_at: client.ends_at }, asked)
+  const asked = { issuer: config.issuer, audience, client_id: client.id, client_ends_at: client.ends_at, now }
+  const claims = machineClaimsOf(facts, narrowed.grants, { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS })
   return signed(services, claims, facts.platform_revision, narrowed.scope)
 }

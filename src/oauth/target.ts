@@ -6,8 +6,9 @@ import { isId } from '../ids.ts'
 const LOCATE_SLUG = { name: 'locate_slug', text: 'select tenantry.locate_slug($1) as value' }
 
 /** One and the same for a tenant that is not there, not active, or none of the client's business. */
-export const invalidTarget = (why = 'There is no such tenant that a token could be issued for here.'): OAuthError =>
-  new OAuthError('invalid_target', why)
+export const invalidTarget = (
+  why = 'Name one tenant in which the bearer is an active member: tenant_id, tenant_slug, scope=tenant:<slug> or resource.',
+): OAuthError => new OAuthError('invalid_target', why)
 
 export interface Named {
   tenant_id?: string
@@ -34,14 +35,21 @@ const fromResource = (issuer: string, resource: string | undefined): string | un
   return resource.slice(start.length)
 }
 
-/** The id of the tenant that is named; undefined when none is. @throws OAuthError */
-export const targetOf = async (database: Database, issuer: string, named: Named): Promise<string | undefined> => {
+/**
+ * The id of the tenant that is named; undefined when none is, and null when there is none of that name: whoever asks has
+ * still to show that it is his business.
+ * @throws OAuthError
+ */
+export const targetOf = async (
+  database: Database,
+  issuer: string,
+  named: Named,
+): Promise<string | null | undefined> => {
   const id = only([named.tenant_id, fromResource(issuer, named.resource)])?.toLowerCase()
   const slugs = named.scope.filter(isTenantScope).map((word) => word.slice(TENANT_SCOPE.length))
   const slug = only([named.tenant_slug, ...slugs])
   if (id !== undefined && !isId(id)) throw invalidTarget()
   if (slug === undefined) return id
   const found = await database.call(LOCATE_SLUG, slug)
-  if (typeof found !== 'string' || (id !== undefined && id !== found)) throw invalidTarget()
-  return found
+  return typeof found === 'string' && (id === undefined || id === found) ? found : null
 }

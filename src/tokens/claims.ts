@@ -11,6 +11,8 @@ export interface Asked {
   issuer: string
   audience: string
   client_id: string
+  /** When the key that asks is over; null for none that ends. */
+  client_ends_at: string | null
   ttl_seconds: number
   now: Date
   /** Of an exchange: the login that it goes back to. */
@@ -31,9 +33,12 @@ export interface Login {
 export const isNarrowed = ({ membership_id, roles }: Pick<TokenClaims, 'membership_id' | 'roles'>): boolean =>
   membership_id !== null && roles.length === 0
 
-/** Whether it is good for its own tenant only: a narrowed one, and that of a user whom only the tenant's own issuer knows. */
-export const isBoundToTenant = (claims: Pick<TokenClaims, 'membership_id' | 'roles' | 'sub'>): boolean =>
-  isNarrowed(claims) || claims.sub.startsWith(ASSIGNED_PREFIX)
+/** Whether it is good for its own tenant only: a narrowed or delegated one, and of a user whom only its issuer knows. */
+export const isBoundToTenant = (claims: Pick<TokenClaims, 'membership_id' | 'roles' | 'sub' | 'act'>): boolean =>
+  isNarrowed(claims) || claims.act !== undefined || claims.sub.startsWith(ASSIGNED_PREFIX)
+
+/** Whether a key vouched for the user, and no login. It may be a tenant's key, which has no say in any other tenant. */
+export const isVouchedFor = ({ issuer_id }: Pick<TokenClaims, 'issuer_id'>): boolean => issuer_id === undefined
 
 /** Whether tokens are issued for it. */
 export const isAudience = ({ issuer, audiences }: Pick<Config, 'issuer' | 'audiences'>, audience: string): boolean =>
@@ -45,17 +50,16 @@ type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants'>
 const claimsFor = (
   { sub, membership_id, roles, grants }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
-  { issuer, audience, client_id, ttl_seconds, now, login, act }: Asked,
+  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, login, act }: Asked,
   ends_at: string | null,
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
-  const end = ends_at === null ? Number.POSITIVE_INFINITY : Math.floor(Date.parse(ends_at) / 1000)
   return {
     ...{
       iss: issuer,
       sub,
       aud: audience,
-      exp: Math.min(iat + ttl_seconds, end, login?.ends_at ?? end),
+      exp: Math.min(iat + ttl_seconds, secondOf(ends_at), secondOf(client_ends_at), login?.ends_at ?? FOREVER),
       iat,
       jti: newId(),
       client_id,
@@ -69,6 +73,10 @@ const claimsFor = (
     rev: { [tenant.id]: revision, platform: platform_revision },
   }
 }
+
+const FOREVER = Number.POSITIVE_INFINITY
+
+const secondOf = (end: string | null): number => (end === null ? FOREVER : Math.floor(Date.parse(end) / 1000))
 
 /** A member's token; narrowed to grants, it says no roles. */
 export const claimsOf = (
@@ -87,11 +95,7 @@ export const grantsOf = ({ roles }: Member): Grant[] =>
   roles.map(({ permissions, excludes }) => ({ permissions, excludes }))
 
 /** A machine's token: an API key's own. */
-export const machineClaimsOf = (
-  facts: MemberFacts,
-  { grants, ends_at }: { grants: readonly Grant[]; ends_at: string | null },
-  asked: Asked,
-): TokenClaims => {
+export const machineClaimsOf = (facts: MemberFacts, grants: readonly Grant[], asked: Asked): TokenClaims => {
   const sub = `${API_KEY_SUBJECT_PREFIX}${asked.client_id}`
-  return claimsFor({ sub, membership_id: null, roles: [], grants }, facts, asked, ends_at)
+  return claimsFor({ sub, membership_id: null, roles: [], grants }, facts, asked, null)
 }

@@ -76,8 +76,9 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       const found = await readFactsToIssue(database, { tenant_id, user_id }, principal, now)
       if (!found.holds) throw new Problem('credential.invalid')
       const [facts, member] = requireActiveMember(found.facts, now)
-      const claims = claimsOf(facts, member, { issuer, audience, client_id: principal.id, ttl_seconds, now })
-      // The membership ends within this very second, and the times of a token are whole seconds.
+      const client = { client_id: principal.id, client_ends_at: principal.ends_at }
+      const claims = claimsOf(facts, member, { issuer, audience, ...client, ttl_seconds, now })
+      // The membership or the key ends within this very second, and the times of a token are whole seconds.
       if (claims.exp <= claims.iat) throw new Problem('membership.expired')
       const { access_token: sign } = await keys.signersAt(facts.platform_revision)
       const access_token = signWithin(sign, claims)

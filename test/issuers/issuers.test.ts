@@ -45,6 +45,28 @@ t.test('a shared issuer and a tenant’s own, from the beginning to the end', as
   t.same(types, ['issuer.created', 'issuer.updated', 'issuer.deleted'])
 })
 
+t.test('two shared issuers speak for the same people only where somebody says that they do', async (t) => {
+  const one = { ...INPUT, issuer: 'https://one.example', user_id_prefix: 'same|' }
+  const other = { ...one, issuer: 'https://other.example' }
+  t.equal((await s.root.post('/issuers', one)).status, 201)
+  t.match(await s.root.post('/issuers', other), { status: 409, body: { code: 'issuer.same_users' } })
+  t.equal((await s.root.post('/issuers', { ...other, user_id_prefix: 'other|' })).status, 201)
+  t.equal(
+    (await s.root.post('/issuers', { ...one, issuer: 'https://moved.example', shares_user_ids: true })).status,
+    201,
+  )
+  t.match(
+    await s.root.post('/issuers', { ...INPUT, user_id_prefix: 'api_key:' }),
+    { status: 400 },
+    'a machine’s prefix',
+  )
+  t.match(await s.root.post('/issuers', { ...INPUT, issuer: s.issuer }), {
+    status: 422,
+    body: { code: 'issuer.unsafe' },
+  })
+  t.match(await s.root.post('/issuers', { ...INPUT, issuer: 'https://localhost.' }), { status: 422 })
+})
+
 t.test('only who holds all that an owner does names an issuer: it speaks for owners too', async (t) => {
   const own = (await owner.caller.post('/issuers', { ...INPUT, issuer: 'https://a.example' })).body
   const key = await s.anApiKey({ tenant_id, permissions: ['tenantry.issuer:manage'] })

@@ -6,7 +6,7 @@ import { type Answer, aService, type Caller, made } from '../support/service.ts'
 const s = await aService(t, { allow_loopback_issuers: true })
 const idp = await anIdentityProvider(t, () => s.now)
 const trust = async (by: Caller, input: object = {}): Promise<{ id: string; user_id_prefix: string }> =>
-  made(await by.post('/issuers', { issuer: idp.issuer, audiences: [AUDIENCE], ...input }))
+  made(await by.post('/issuers', { issuer: idp.issuer, audiences: [AUDIENCE], shares_user_ids: true, ...input }))
 
 const shared = await trust(s.root)
 const acme = await s.aTenant({ owner: { user_id: 'user_olga' } })
@@ -64,23 +64,26 @@ t.test('what has changed since shows: a suspension, an end, a removal, a sign-ou
   t.same((await login({ sub: 'eve' }).get('/me/memberships')).body.data, [])
 })
 
-t.test('a token of ours shows the same; one that is narrowed, its own tenant only', async (t) => {
-  const mine = s.as(await s.aToken(acme.id, 'alice'))
-  t.same(tenantsOf(await mine.get('/me/memberships')), [acme.id, globex.id])
-  t.match((await mine.get('/me')).body, { type: 'user', id: 'alice', tenant_id: null, issuer_id: null })
-  const form = {
-    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-    tenant_id: acme.id,
-    scope: 'invoice:read',
-  }
+const exchanged = async (form: Record<string, string> = {}): Promise<Caller> => {
+  const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', tenant_id: acme.id }
   const subject = { subject_token: idp.token(), subject_token_type: 'urn:ietf:params:oauth:token-type:id_token' }
+  const body = new URLSearchParams({ ...grant, ...subject, ...form }).toString()
   const { access_token } = made(
-    await s.stranger.post('/oauth/token', new URLSearchParams({ ...form, ...subject }).toString(), {
-      'content-type': 'application/x-www-form-urlencoded',
-    }),
+    await s.stranger.post('/oauth/token', body, { 'content-type': 'application/x-www-form-urlencoded' }),
   )
-  t.same(tenantsOf(await s.as(access_token).get('/me/memberships')), [acme.id])
-  t.match((await s.as(access_token).get('/me')).body, { id: 'alice', tenant_id: acme.id, issuer_id: shared.id })
+  return s.as(access_token)
+}
+
+t.test('a token of ours that goes back to a login shows the same; any other, its own tenant only', async (t) => {
+  const mine = await exchanged()
+  t.same(tenantsOf(await mine.get('/me/memberships')), [acme.id, globex.id])
+  t.match((await mine.get('/me')).body, { type: 'user', id: 'alice', tenant_id: null, issuer_id: shared.id })
+  const narrowed = await exchanged({ scope: 'invoice:read' })
+  t.same(tenantsOf(await narrowed.get('/me/memberships')), [acme.id])
+  t.match((await narrowed.get('/me')).body, { id: 'alice', tenant_id: acme.id, issuer_id: shared.id })
+  const vouched = s.as(await s.aToken(acme.id, 'alice'))
+  t.same(tenantsOf(await vouched.get('/me/memberships')), [acme.id], 'a key’s word counts in its tenant')
+  t.match((await vouched.get('/me')).body, { tenant_id: acme.id, issuer_id: null })
   const elsewhere = s.as(await s.aToken(acme.id, 'alice', { audience: 'https://invoices.example' }))
   t.match(
     await elsewhere.get('/me/memberships'),

@@ -90,7 +90,9 @@ t.test('what is no membership is refused', async (t) => {
     ['an end that is no time', { expires_at: 'tomorrow' }],
     ['an end without a zone', { expires_at: '2099-01-01T00:00:00' }],
     ['a day that does not exist', { expires_at: '2099-02-30T00:00:00Z' }],
-    ['null for a name', { display_name: null }],
+    ['a blank name', { display_name: '   ' }],
+    ['a name that turns the text around', { display_name: 'a\u202eb' }],
+    ['null for properties', { properties: null }],
   ]
   for (const [name, more] of wrong) {
     const answer = await s.root.post('/memberships', { tenant_id, user_id: 'user_x', ...more })

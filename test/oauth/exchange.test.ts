@@ -31,7 +31,7 @@ const verify = (access_token: string): Promise<Principal> =>
   }).verify(access_token)
 
 const trust = async (by: Caller, input: object = {}): Promise<{ id: string; user_id_prefix: string }> =>
-  made(await by.post('/issuers', { issuer: idp.issuer, audiences: [AUDIENCE], ...input }))
+  made(await by.post('/issuers', { issuer: idp.issuer, audiences: [AUDIENCE], shares_user_ids: true, ...input }))
 
 const { id: issuer_id } = await trust(s.root)
 const acme = await s.aTenant({ owner: { user_id: 'user_olga' } })
@@ -157,7 +157,10 @@ t.test('the request itself is held to RFC 8693', async (t) => {
     exchange(subject, { ...TENANT, requested_token_type: refresh }),
     'what is asked',
   )
-  await isRefused(t, 'invalid_request', exchange(subject, { ...TENANT, actor_token: subject }), 'delegation')
+  await isRefused(t, 'invalid_request', exchange(subject, { ...TENANT, actor_token: subject }), 'an actor of no type')
+  t.match(await s.stranger.post('/oauth/token', { grant_type: GRANT }), {
+    ...{ status: 415, body: { error: 'invalid_request', error_description: /x-www-form-urlencoded/ } },
+  })
   await isRefused(
     t,
     'invalid_request',
@@ -262,6 +265,97 @@ t.test('a service that was sent a user’s token gets no other with it', async (
   await isRefused(t, 'invalid_target', exchange(sent, { tenant_id: globex.id }, strongly), 'but in its tenant only')
 })
 
+t.test('what a tenant’s key vouches for is good in that tenant alone, and as long as it said', async (t) => {
+  const { id } = await s.aTenant({ owner: { user_id: 'user_mallory' } })
+  await s.aMembership(id, { user_id: 'user_gus' })
+  const key = await s.anApiKey({ tenant_id: id, permissions: ['tenantry.token:issue'] })
+  const vouched = made(await s.as(key.secret).post('/tokens', { tenant_id: id, user_id: 'user_gus', ttl_seconds: 60 }))
+  const { access_token } = vouched
+  const bearer = { authorization: `Bearer ${key.secret}` }
+  for (const headers of [undefined, bearer]) {
+    await isRefused(t, 'invalid_target', exchange(access_token, { tenant_id: globex.id }, headers), 'elsewhere')
+  }
+  t.same((await s.as(access_token).get('/me/memberships')).body.data.length, 1, 'nor does it tell where else they are')
+  s.advance(20)
+  const again = made(await exchange(access_token, { tenant_id: id, audience: s.issuer }))
+  t.equal(again.expires_in, 40, 'an exchange does not prolong it')
+  const platform = await s.anApiKey({ permissions: ['tenantry.token:issue'] })
+  const mightily = { authorization: `Bearer ${platform.secret}` }
+  t.equal(
+    (await exchange(access_token, { tenant_id: globex.id }, mightily)).status,
+    200,
+    'a key of the platform vouches',
+  )
+})
+
+t.test('no token outlives the key that asked for it', async (t) => {
+  const key = await s.anApiKey({ permissions: ['tenantry.token:issue'], expires_at: s.instant(60) })
+  const bearer = { authorization: `Bearer ${key.secret}` }
+  const issued = made(await s.as(key.secret).post('/tokens', { ...TENANT, user_id: 'alice', ttl_seconds: 3_600 }))
+  t.ok(issued.expires_in <= 60)
+  t.ok(made(await exchange(idp.token(), TENANT, bearer)).expires_in <= 60)
+})
+
+t.test('a stranger learns nothing of a tenant: not whether it is there, nor whom it trusts', async (t) => {
+  const { id, slug } = await s.aTenant({ owner: { user_id: 'user_otto' } })
+  const own = await anIdentityProvider(t, () => s.now)
+  await trust(s.as(await s.aToken(id, 'user_otto')), { issuer: own.issuer })
+  const stranger = aPair('key-1')
+  const forged = (iss: string) =>
+    signedWith(stranger, { iss, aud: AUDIENCE, sub: 'x', iat: seconds(), exp: seconds() + 60 })
+  const answers = await Promise.all(
+    ['https://evil.example', own.issuer].flatMap((iss) =>
+      [{ tenant_slug: slug }, { tenant_slug: 'nobody' }, { tenant_id: acme.id }, {}].map((form) =>
+        exchange(forged(iss), form as Form),
+      ),
+    ),
+  )
+  t.equal(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size, 1)
+})
+
+t.test('a tenant that trusts the shared issuer too shuts nobody out', async (t) => {
+  const { id } = await s.aTenant({ owner: { user_id: 'alice' } })
+  await trust(s.as(made(await exchange(idp.token(), { tenant_id: id, audience: s.issuer })).access_token), {
+    audiences: [AUDIENCE, 'another'],
+  })
+  t.equal((await exchange(idp.token(), { tenant_id: id })).status, 200)
+})
+
+t.test('an access token is for an API, whichever client asked for it; an ID token is for its client', async (t) => {
+  const access = { subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
+  const others = { aud: [AUDIENCE, 'https://login.example/userinfo'], azp: 'client-1' }
+  t.equal(
+    (await exchange(idp.token(others, { typ: 'at+jwt' }), { ...TENANT, ...access })).status,
+    200,
+    'as Auth0 has it',
+  )
+  t.equal((await exchange(idp.token({ azp: 'client-1' }), { ...TENANT, ...access })).status, 200, 'as Keycloak has it')
+  await isRefused(t, 'invalid_request', exchange(idp.token(others), TENANT), 'an ID token of another client')
+  const disguised = idp.token({ ...others, nonce: 'n' })
+  await isRefused(
+    t,
+    'invalid_request',
+    exchange(disguised, { ...TENANT, ...access }),
+    'one that is called an access token',
+  )
+})
+
+t.test('an e-mail address is a user id only where it was verified', async (t) => {
+  const other = await anIdentityProvider(t, () => s.now)
+  await trust(s.root, { issuer: other.issuer, user_id_claim: 'email', user_id_prefix: 'mail|' })
+  await s.aMembership(acme.id, { user_id: 'mail|a@b.example' })
+  const email = 'a@b.example'
+  t.equal((await exchange(other.token({ email, email_verified: true }), TENANT)).status, 200)
+  for (const email_verified of [false, undefined, 'no']) {
+    await isRefused(
+      t,
+      'invalid_request',
+      exchange(other.token({ email, email_verified }), TENANT),
+      String(email_verified),
+    )
+  }
+})
+
 t.test('chaining ends with the session', async (t) => {
   let token = await own({ audience: s.issuer })
   const login = seconds()
@@ -284,6 +378,20 @@ t.test('a narrowed token stays narrow, and where it is', async (t) => {
   const narrow = await own({ audience: s.issuer, scope: 'invoice:read tenantry.membership:read' })
   t.match(await s.as(narrow).get('/memberships'), { status: 200 })
   t.match(await s.as(narrow).post('/memberships', { user_id: 'x' }), { status: 403 })
+  for (const [method, url, body] of [
+    ['DELETE', `/memberships/${alice.id}`],
+    ['POST', `/memberships/${alice.id}/sign-out`],
+    [
+      'POST',
+      '/access/v1/evaluation',
+      {
+        ...{ subject: { type: 'user', id: 'alice' }, action: { name: 'write' } },
+        resource: { type: 'invoice', id: '1' },
+      },
+    ],
+  ] as const) {
+    t.match(await s.as(narrow).call(method, url, body), { status: 403, body: { code: 'permission.missing' } }, url)
+  }
   const again = await verify(made(await exchange(narrow, TENANT)).access_token)
   t.same(again.roles, [])
   t.ok(again.holds('invoice:read') && !again.holds('invoice:write') && !again.holds('order:read'))
@@ -325,15 +433,15 @@ for (const alg of ['RS256', 'EdDSA'] as const) {
     const other = await anIdentityProvider(t, () => s.now, alg)
     const weak = { ...aPair('weak'), kid: 'weak' }
     other.jwks.keys.push({ kty: 'oct', k: 'c2VjcmV0', kid: 'oct', alg: 'HS256' }, jwkOf(weak))
-    await trust(s.root, { issuer: other.issuer, algorithms: [alg], user_id_claim: 'email' })
-    t.equal((await exchange(other.token({ email: 'alice' }), TENANT)).status, 200)
-    const claims = { iss: other.issuer, aud: AUDIENCE, email: 'alice', iat: seconds(), exp: seconds() + 60 }
+    await trust(s.root, { issuer: other.issuer, algorithms: [alg], user_id_claim: 'uid' })
+    t.equal((await exchange(other.token({ uid: 'alice' }), TENANT)).status, 200)
+    const claims = { iss: other.issuer, aud: AUDIENCE, uid: 'alice', iat: seconds(), exp: seconds() + 60 }
     await isRefused(
       t,
       'invalid_request',
       exchange(signedWith(weak, claims), TENANT),
       'an algorithm that is not allowed',
     )
-    await isRefused(t, 'invalid_request', exchange(other.token({ email: undefined }), TENANT), 'no such claim')
+    await isRefused(t, 'invalid_request', exchange(other.token(), TENANT), 'no such claim')
   })
 }

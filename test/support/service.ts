@@ -129,7 +129,9 @@ export class TestService {
   /** A trusted issuer of the tenant, or a shared one. */
   async anIssuer(input: Partial<Schemas['IssuerCreate']> = {}): Promise<Schemas['Issuer']> {
     const issuer = `https://${++this.#names}.login.example`
-    return made(await this.root.post('/issuers', { issuer, audiences: ['my-application'], ...input }))
+    return made(
+      await this.root.post('/issuers', { issuer, audiences: ['my-application'], shares_user_ids: true, ...input }),
+    )
   }
 
   /** A token of the user for Tenantry itself, unless another audience is asked for. */
@@ -184,6 +186,7 @@ export const made = ({ status, body, text }: Answer): Json => {
 export const TEST_CONFIG = {
   issuer: ISSUER,
   audiences: undefined,
+  cors_origins: undefined,
   signing_algorithm: 'ES256' as const,
   previous_encryption_key: undefined,
   allow_loopback_issuers: false,
@@ -191,6 +194,7 @@ export const TEST_CONFIG = {
 
 interface Options {
   audiences?: string[]
+  cors_origins?: string[]
   allow_loopback_issuers?: boolean
   now?: Date
   signing_algorithm?: Algorithm
@@ -204,6 +208,7 @@ interface Options {
 export const aService = async (t: Test, options: Options = {}): Promise<TestService> => {
   const {
     audiences,
+    cors_origins,
     allow_loopback_issuers = false,
     signing_algorithm = 'ES256',
     replica_of,
@@ -220,7 +225,14 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     root_api_key_file: undefined,
   }
   const previous_encryption_key = encryption_keys?.previous
-  const config = { ...TEST_CONFIG, audiences, allow_loopback_issuers, signing_algorithm, previous_encryption_key }
+  const config = {
+    ...TEST_CONFIG,
+    audiences,
+    cors_origins,
+    allow_loopback_issuers,
+    signing_algorithm,
+    previous_encryption_key,
+  }
   const service = await assembleService(opened, config, log, () => time.now)
   t.teardown(() => service.close())
   return new TestService(service, test_database, { time, encryption_key: opened.encryption_key, logged })

@@ -997,10 +997,10 @@ export interface components {
             user_id: components["schemas"]["UserId"];
             /** @description Keys of roles; `["member"]` when left out. */
             roles?: components["schemas"]["RoleKeys"];
-            email?: components["schemas"]["Email"];
-            display_name?: components["schemas"]["DisplayName"];
+            email?: components["schemas"]["Email"] | null;
+            display_name?: components["schemas"]["DisplayName"] | null;
             properties?: components["schemas"]["JsonObject"];
-            expires_at?: components["schemas"]["Instant"];
+            expires_at?: components["schemas"]["Instant"] | null;
         };
         /**
          * @example {
@@ -1222,12 +1222,17 @@ export interface components {
             /** @description Where its keys are; found by discovery if left out. */
             jwks_uri?: components["schemas"]["IssuerUrl"];
             algorithms?: components["schemas"]["IssuerAlgorithms"];
-            /** @description Which claim is the user id; `sub` if left out. */
+            /** @description Which claim is the user id; `sub` if left out. An e-mail address counts only where it is verified. */
             user_id_claim?: string;
             email_claim?: components["schemas"]["EmailClaim"];
             email_verified_claim?: components["schemas"]["EmailVerifiedClaim"];
             /** @description Put before the user ids of a shared issuer. A tenant's own issuer has one assigned. */
             user_id_prefix?: string;
+            /**
+             * @description Confirms that another shared issuer with the same prefix (or none) names the same people. Refused without it, because
+             *     each could otherwise say to be the other's users.
+             */
+            shares_user_ids?: boolean;
             /** @description Whether only an authenticated client may exchange its tokens. */
             client_auth_required?: boolean;
         };
@@ -1310,7 +1315,7 @@ export interface components {
             tenant_id?: components["schemas"]["Id"];
             permissions: components["schemas"]["PermissionPattern"][];
             excludes?: components["schemas"]["PermissionPattern"][];
-            expires_at?: components["schemas"]["Instant"];
+            expires_at?: components["schemas"]["Instant"] | null;
         };
         /**
          * @example {
@@ -1648,6 +1653,8 @@ export interface components {
          *         ],
          *         "expires_at": null
          *       },
+         *       "personal_commitment": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "hash": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
          *       "created_at": "2026-03-01T09:30:00.000Z"
          *     }
          */
@@ -1663,6 +1670,13 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+            /** @description Of what is personal about it and kept elsewhere; SHA-256, in hex. Null where nothing is. */
+            personal_commitment: string | null;
+            /**
+             * @description SHA-256, in hex, of the hash before it (32 zero bytes before the first) and the canonical JSON (RFC 8785) of `history_id`
+             *     (the tenant's id), `revision`, `type`, `actor`, `data`, `personal_commitment` and `created_at`.
+             */
+            hash: string;
             /** Format: date-time */
             created_at: string;
         };
@@ -1738,7 +1752,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.too_many" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -2387,6 +2401,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
                 /**
                  * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
                  *     with another body is refused (422); while the first is still running, 409.
@@ -2406,6 +2422,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             default: components["responses"]["Problem"];
         };
     };

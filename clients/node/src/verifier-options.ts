@@ -27,7 +27,7 @@ export type VerifierOptions = {
   readonly roles_url?: string | undefined
   /** Grants that are at hand, instead of the published catalogue. */
   readonly grants?: LocalGrants | undefined
-  /** Default: `['ES256']`. */
+  /** Default: all that Tenantry can be set to sign with, `['ES256', 'RS256', 'EdDSA']`; a key has one of them. */
   readonly algorithms?: readonly Algorithm[] | undefined
   /** Default: the system's clock. */
   readonly clock?: (() => Date) | undefined
@@ -75,7 +75,7 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     roles_url:
       options.grants === undefined ? requireUrl('roles_url', options.roles_url, issuer, '/roles/catalogue') : '',
     grants: options.grants,
-    algorithms: readAlgorithms(options.algorithms ?? ['ES256']),
+    algorithms: readAlgorithms(options.algorithms ?? ALGORITHMS),
     clock: options.clock ?? (() => new Date()),
     clock_tolerance_ms: requireRange('clock_tolerance_seconds', options.clock_tolerance_seconds ?? 0, 0, 60) * 1_000,
     fetch: options.fetch ?? globalThis.fetch,

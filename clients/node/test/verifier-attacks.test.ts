@@ -70,11 +70,11 @@ t.test('a key used for another algorithm than its own', async (t) => {
   for (const alg of ['es256', 'ES256K', 'ES384', 'PS256', 'RS1', 'ES256 ', 'toString', '__proto__']) {
     t.equal(await refusal(aToken(key, { header: { alg } })), 'algorithm', alg)
   }
-  const strict = createVerifier({ ...base, keys: (kid) => keys.get(kid) })
+  const strict = createVerifier({ ...base, keys: (kid) => keys.get(kid), algorithms: ['ES256'] })
   await t.rejects(
     strict.verify(aToken(rsa)),
     { code: 'invalid_token', reason: 'algorithm' },
-    'RS256 is allowed only where it is asked for',
+    'what is not on the list is refused, whatever its key',
   )
 })
 
