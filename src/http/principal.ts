@@ -29,5 +29,5 @@ export type ApiKeyPrincipal = Empowered & { kind: 'api_key' } & (TenantBound | P
 export type MemberPrincipal = Empowered & { kind: 'membership'; user_id: string; token: TokenClaims } & TenantBound
 export type Principal = ApiKeyPrincipal | MemberPrincipal
 
-export const mayDo = (principal: Principal, permission: string): boolean =>
-  principal.rights.every((grants) => holds(grants, permission))
+export const mayDo = ({ rights }: { rights: Rights }, permission: string): boolean =>
+  rights.every((grants) => holds(grants, permission))

@@ -108,6 +108,10 @@ const CASES: Record<string, Case> = {
   },
   'issueToken 422': ({ tenant_id }) =>
     s.root.post('/tokens', { tenant_id, user_id: 'user_mia', audience: 'https://elsewhere.example' }),
+  'authorizeRequest 200': async ({ tenant_id }) =>
+    s.as(await s.aToken(tenant_id as string, 'user_mia')).get(`/forward-auth?tenant_id=${tenant_id}`),
+  'authorizeRequest 403': async ({ tenant_id }) =>
+    s.as(await s.aToken(tenant_id as string, 'user_mia')).get('/forward-auth?permission=billing:write'),
   'getRevocations 304': async () => {
     const { headers } = await s.root.get('/revocations')
     return s.root.get('/revocations', { 'if-none-match': String(headers.etag) })
