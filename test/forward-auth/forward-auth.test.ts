@@ -1,11 +1,19 @@
 // What a gateway is answered, for every credential that a client can show it, and asked in the way of each gateway.
+import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { parse } from 'yaml'
+import { operation, responsesOf } from '../contract/contract.ts'
 import { type Answer, aService, made } from '../support/service.ts'
 
 const AUDIENCE = 'https://invoices.example'
 const s = await aService(t)
 const acme = await s.aTenant({ slug: 'acme' })
 const globex = await s.aTenant({ slug: 'globex' })
+
+const guide = readFileSync(new URL('../../docs/gateways.md', import.meta.url), 'utf8')
+/** A configuration as the guide shows it. */
+const shown = (gateway: string) =>
+  parse(new RegExp(`^\`\`\`yaml ${gateway}\\n(.*?)^\`\`\``, 'ms').exec(guide)?.[1] ?? '')
 
 type Query = Record<string, string>
 
@@ -260,12 +268,15 @@ t.test('every method is answered alike, whatever body comes with it', async (t) 
 })
 
 t.test('what Traefik passes along of the original request decides nothing', async (t) => {
+  const { address, authResponseHeaders: copied } = shown('traefik').http.middlewares.tenantry.forwardAuth
+  const traefik = (credential: string | undefined, headers: Record<string, string>) =>
+    s.as(credential).get(address.replace('http://127.0.0.1:3000', ''), headers)
   const { token } = await aBearer(acme.id, 'viewer')
   const original = {
     'x-forwarded-method': 'POST',
     'x-forwarded-proto': 'https',
     'x-forwarded-host': 'app.example',
-    'x-forwarded-uri': `/invoices?audience=https://other.example&permission=invoice:read`,
+    'x-forwarded-uri': '/invoices?audience=https://other.example&permission=order:read',
     'x-forwarded-for': '203.0.113.7',
     'content-type': 'application/json',
     'content-length': '17',
@@ -273,17 +284,24 @@ t.test('what Traefik passes along of the original request decides nothing', asyn
     'tenantry-roles': 'owner',
     'idempotency-key': 'k',
   }
-  const answer = await ask(token, { permission: 'invoice:read' }, original)
+  const answer = await traefik(token, original)
   t.match(answer, { status: 200, headers: { 'tenantry-tenant-id': acme.id, 'tenantry-roles': 'viewer' } })
-  t.match(await ask(token, { permission: 'invoice:write' }, original), refused(403, 'permission.missing'))
-  t.match(await ask(undefined, {}, original), refused(401, 'credential.missing'))
+  const { token: machine } = await aMachine(acme.id, ['order:read'])
+  t.match(await traefik(machine, original), refused(403, 'permission.missing'))
+  t.match(await traefik(undefined, original), refused(401, 'credential.missing'))
+  const names = Object.keys(responsesOf(operation('authorizeRequest'))['200']?.headers ?? {})
+  t.same(
+    copied,
+    names.filter((name) => name.startsWith('Tenantry-')),
+    'all headers of the answer are copied',
+  )
 })
 
 t.test('what Envoy appends to its path_prefix stays the value of original_uri, and adds no question', async (t) => {
-  const prefix = `/forward-auth?audience=${AUDIENCE}&permission=invoice:write&original_uri=`
+  const prefix = shown('envoy').http_filters[0].typed_config.http_service.path_prefix
   const { token } = await aBearer()
   const forUs = (await s.aMember(acme.id)).token
-  const viewer = await aBearer(acme.id, 'viewer')
+  const { token: machine } = await aMachine(acme.id, ['order:read'])
   const envoy = (credential: string, original: string) =>
     s.as(credential).call('PATCH', `${prefix}${original}`, undefined, { 'content-length': '0' })
   for (const original of [
@@ -291,13 +309,18 @@ t.test('what Envoy appends to its path_prefix stays the value of original_uri, a
     ...['/../../livez', '/?original_uri=/x&role=owner', `/${'a'.repeat(9_000)}`],
   ]) {
     t.equal((await envoy(token, original)).status, 200, original.slice(0, 40))
-    t.match(await envoy(viewer.token, original), refused(403, 'permission.missing'), original.slice(0, 40))
+    t.match(await envoy(machine, original), refused(403, 'permission.missing'), original.slice(0, 40))
   }
   const ours = encodeURIComponent(s.issuer)
   t.match(await envoy(forUs, `/?audience=${ours}`), refused(401, 'token.invalid'), 'no audience of the client’s choice')
   const key = await s.anApiKey({ tenant_id: acme.id, permissions: ['*'] })
   t.match(await envoy(key.secret, '/?api_keys=true'), refused(401, 'credential.invalid'))
   t.equal((await s.as(forUs).get('/forward-auth?original_uri=/invoices?role=owner')).status, 200)
-  t.match(await s.as(forUs).get('/forward-auth/invoices'), refused(404, 'not_found'), 'a prefix without it fails')
-  t.match(await s.as(forUs).get('/forward-auth?role=member/invoices'), refused(400, 'request.invalid'))
+})
+
+t.test('a prefix that forgets original_uri lets nobody through', async (t) => {
+  const { token } = await s.aMember(acme.id)
+  t.match(await s.as(token).get('/forward-auth/invoices'), refused(404, 'not_found'))
+  t.match(await s.as(token).get('/forward-auth?role=member/invoices'), refused(400, 'request.invalid'))
+  t.match(await s.as(token).get('/forward-auth?role=member/invoices?role=member'), refused(400, 'request.invalid'))
 })
