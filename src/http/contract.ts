@@ -28,7 +28,7 @@ export interface Operation {
   any_method: boolean
   /** The parts of a request in which the contract lets a caller name the tenant. */
   tenant_named_in: ('params' | 'query' | 'body')[]
-  /** No guard stands before the handler: anybody may, or (`client`) the handler authenticates as OAuth has it. */
+  /** No guard stands before the handler: anybody may, or (`client`) the handler authenticates in its own way. */
   public: boolean
   /** The body is form-encoded, and failures speak OAuth. */
   form: boolean
@@ -236,6 +236,7 @@ export const mountContract = (
       operations.filter(({ form }) => form),
     )
   })
+  // And one where nothing is parsed: whatever comes with a method must be answered like a GET.
   app.register(async (bodiless) => {
     ignoreBodies(bodiless)
     mount(

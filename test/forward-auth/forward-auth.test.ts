@@ -1,5 +1,7 @@
 // What a gateway is answered, for every credential that a client can show it, and asked in the way of each gateway.
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import http from 'node:http'
 import t from 'tap'
 import { parse } from 'yaml'
 import { operation, responsesOf } from '../contract/contract.ts'
@@ -265,6 +267,23 @@ t.test('every method is answered alike, whatever body comes with it', async (t) 
   for (const [body, headers] of bodies) {
     t.equal((await s.as(token).call('POST', addressOf({}), body, headers)).status, 200, JSON.stringify(headers))
   }
+})
+
+t.test('a body that nobody reads does not spoil the connection for the next request', async (t) => {
+  const { token } = await aBearer()
+  const address = await s.service.app.fastify.listen({ host: '127.0.0.1', port: 0 })
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const ports = new Set<number | undefined>()
+  for (const body of ['x'.repeat(1_000_000), '', 'x'.repeat(1_000_000), '']) {
+    const headers = { authorization: `Bearer ${token}`, 'content-length': body.length }
+    const request = http.request(address + addressOf({}), { agent, headers, method: 'POST' }).end(body)
+    const [response] = await once(request, 'response')
+    await response.resume().toArray()
+    t.equal(response.statusCode, 200)
+    ports.add(request.socket?.localPort)
+  }
+  t.equal(ports.size, 1)
 })
 
 t.test('what Traefik passes along of the original request decides nothing', async (t) => {

@@ -2872,7 +2872,7 @@ export interface operations {
     authorizeRequest: {
         parameters: {
             query?: {
-                /** @description Whom the token must be for. This service itself if left out; never anybody. */
+                /** @description Whom the token must be for. This service itself if left out, never any. */
                 audience?: string;
                 /**
                  * @description Whether a tenant's API key gets through as well. It has no audience, so whoever receives it could use it on Tenantry
