@@ -9,6 +9,8 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Database } from './database/scope.ts'
 import { eventHandlers } from './events/handlers.ts'
+import { forwardAuthHandlers } from './forward-auth/handlers.ts'
+import { withoutOriginal } from './forward-auth/original-uri.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { mountContract, operationsOf, readContract } from './http/contract.ts'
@@ -90,6 +92,7 @@ export const buildApp = async ({
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
     logController,
+    rewriteUrl: ({ url = '/' }) => withoutOriginal(url),
     // Nothing is cut here: a value that is too long fails its schema like any other.
     routerOptions: { maxParamLength: LONGEST_URL },
     ...problemsBeforeRouting(config.issuer),
@@ -123,6 +126,7 @@ export const buildApp = async ({
     ...tokenHandlers({ config, database, clock, keys }),
     ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders, issuer_keys }),
     ...authorizationHandlers({ database, clock }),
+    ...forwardAuthHandlers({ issuer: config.issuer, database, api_keys, token_holders }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
     ...healthHandlers(database, lifecycle),

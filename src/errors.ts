@@ -67,6 +67,16 @@ export const CATALOGUE = {
     'Tenant suspended',
     'The tenant is suspended or scheduled for deletion: its own credentials can only read the tenant itself until the platform reactivates it.',
   ),
+  'tenant.mismatch': entry(
+    403,
+    'Another tenant',
+    'The credential is not of the tenant that the gateway lets through here. Get a token for that tenant, if you belong to it.',
+  ),
+  'role.missing': entry(
+    403,
+    'Role missing',
+    'The credential lacks the role that the problem names. Ask an administrator of the tenant.',
+  ),
   not_found: entry(404, 'Not found', 'There is nothing at this address.'),
   'error.not_found': entry(
     404,

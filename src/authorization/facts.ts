@@ -13,7 +13,7 @@ import type { Database, Tx } from '../database/scope.ts'
 import type { Principal } from '../http/principal.ts'
 import { TENANT } from '../revocations/targets.ts'
 
-interface Tenant {
+export interface Tenant {
   id: string
   slug: string
   status: TenantStatus

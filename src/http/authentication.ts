@@ -18,19 +18,25 @@ const challenge = (error?: string): { headers: Record<string, string> } => ({
   headers: { 'WWW-Authenticate': error ? `Bearer realm="tenantry", error="${error}"` : 'Bearer realm="tenantry"' },
 })
 
-const credentialOf = (request: FastifyRequest): string => {
-  const header = request.headers.authorization
-  if (!header) throw new Problem('credential.missing', challenge())
-  const credential = BEARER.exec(header)?.[1]
+/** What an `Authorization` header shows. @throws Problem 401 */
+export const credentialIn = (authorization: string | undefined): string => {
+  if (!authorization) throw new Problem('credential.missing', challenge())
+  const credential = BEARER.exec(authorization)?.[1]
   if (!credential) throw new Problem('credential.invalid', challenge('invalid_request'))
   return credential
 }
+
+/** The 401 for a credential that is not good. */
+export const unauthorized = (code: 'credential.invalid' | 'token.invalid' | 'token.stale', detail?: string): Problem =>
+  new Problem(code, { ...challenge('invalid_token'), ...(detail !== undefined && { detail }) })
+
+export const isToken = (credential: string): boolean => credential.startsWith(JWT_START)
 
 /** The root key comes first, because it may be any text; then our keys by their shape; then tokens. */
 export const authenticateWith =
   (apiKeys: ApiKeys, tokenHolders: TokenHolders) =>
   async (request: FastifyRequest, reply: FastifyReply, { any_audience }: Operation): Promise<void> => {
-    const credential = credentialOf(request)
+    const credential = credentialIn(request.headers.authorization)
     request.principal = await principalOf(credential, { apiKeys, tokenHolders, any_audience })
     request.log = reply.log = request.log.child(logFields(request.principal))
   }
@@ -39,11 +45,9 @@ export const authenticateWith =
 export const identifyWith =
   (apiKeys: ApiKeys, tokenHolders: TokenHolders, strangers: Strangers) =>
   async (request: FastifyRequest): Promise<void> => {
-    const credential = credentialOf(request)
+    const credential = credentialIn(request.headers.authorization)
     const found = await strangers.find(credential, namedTenant(request))
-    if (typeof found === 'string') {
-      throw new Problem('token.invalid', { ...challenge('invalid_token'), detail: found })
-    }
+    if (typeof found === 'string') throw unauthorized('token.invalid', found)
     request.identities = found ?? [
       identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false })),
     ]
@@ -70,11 +74,11 @@ const principalOf = async (
   if (isSecret(credential)) {
     const principal = await apiKeys.find(credential)
     if (principal) return principal
-    throw new Problem('credential.invalid', challenge('invalid_token'))
+    throw unauthorized('credential.invalid')
   }
-  if (!credential.startsWith(JWT_START)) throw new Problem('credential.invalid', challenge('invalid_token'))
+  if (!isToken(credential)) throw unauthorized('credential.invalid')
   const holder = await tokenHolders.find(credential, { any_audience })
-  if (typeof holder === 'string') throw new Problem(holder, challenge('invalid_token'))
+  if (typeof holder === 'string') throw unauthorized(holder)
   return holder
 }
 

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { parse } from 'yaml'
 import { Problem } from '../errors.ts'
+import { ignoreBodies } from './bodies.ts'
 import { acceptForms } from './forms.ts'
 import type { AnyHandler, Call } from './handlers.ts'
 import { speakOAuth } from './oauth-errors.ts'
@@ -25,9 +26,11 @@ export interface Operation {
   /** Tokens for other services pass as well. */
   any_audience: boolean
   suspended_allowed: boolean
+  /** Every method is answered as this one is, and no body is read. */
+  any_method: boolean
   /** The parts of a request in which the contract lets a caller name the tenant. */
   tenant_named_in: ('params' | 'query' | 'body')[]
-  /** No guard stands before the handler: anybody may, or (`client`) the handler authenticates as OAuth has it. */
+  /** No guard stands before the handler: anybody may, or (`client`) the handler authenticates in its own way. */
   public: boolean
   /** The body is form-encoded, and failures speak OAuth. */
   form: boolean
@@ -105,6 +108,7 @@ const operationOf = (
     method: method.toUpperCase(),
     url: path.replaceAll(/\{([^}]+)\}/g, ':$1'),
     ...accessOf(where, operation, security, document.components?.securitySchemes ?? {}),
+    any_method: operation['x-any-method'] === true,
     form: operation.requestBody?.content[FORM] !== undefined,
     body_required: operation.requestBody?.required ?? false,
     tenant_named_in: partsNamingTenant(parameters, operation.requestBody),
@@ -220,11 +224,14 @@ export const mountContract = (
   app.setValidatorCompiler(compileValidator)
   const mount = (scope: FastifyInstance, some: Operation[]): void => {
     for (const operation of some)
-      scope.route(routeOf(operation, handlers[operation.operation_id] as AnyHandler, guards))
+      scope.route({
+        ...routeOf(operation, handlers[operation.operation_id] as AnyHandler, guards),
+        ...(operation.any_method && { method: scope.supportedMethods }),
+      })
   }
   mount(
     app,
-    operations.filter(({ form }) => !form),
+    operations.filter(({ form, any_method }) => !form && !any_method),
   )
   // A context of its own: only here is a form parsed, and only here does a failure speak OAuth.
   app.register(async (forms) => {
@@ -235,7 +242,16 @@ export const mountContract = (
       operations.filter(({ form }) => form),
     )
   })
-  for (const url of new Set(operations.map(({ url }) => url))) app.route(otherMethods(app, operations, url))
+  // And one where nothing is parsed: whatever comes with a method must be answered like a GET.
+  app.register(async (bodiless) => {
+    ignoreBodies(bodiless)
+    mount(
+      bodiless,
+      operations.filter(({ any_method }) => any_method),
+    )
+  })
+  const strict = operations.filter(({ any_method }) => !any_method)
+  for (const url of new Set(strict.map(({ url }) => url))) app.route(otherMethods(app, operations, url))
 }
 
 const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): RouteOptions => ({

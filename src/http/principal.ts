@@ -45,5 +45,5 @@ export interface Identity {
 /** Several where several issuers, the shared one and tenants' own, vouch for one token. */
 export type Identities = readonly [Identity, ...Identity[]]
 
-export const mayDo = (principal: Principal, permission: string): boolean =>
-  principal.rights.every((grants) => holds(grants, permission))
+export const mayDo = ({ rights }: { rights: Rights }, permission: string): boolean =>
+  rights.every((grants) => holds(grants, permission))

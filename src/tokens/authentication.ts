@@ -1,10 +1,17 @@
-// Tokens on Tenantry's own API. Verified with the same code as downstream, then re-decided: the rights are the member's
-// current ones, intersected with the token's.
+// Who holds a token? Verified with the same code as downstream, then re-decided: the rights are the member's current ones,
+// intersected with the token's.
 import { type Principal as Bearer, createVerifier, TenantryError, type Verifier } from '@tenantry/client'
-import { type BearerFacts, isRevoked, readFactsOfBearer, readGrantsOfRoles } from '../authorization/facts.ts'
+import {
+  type BearerFacts,
+  isRevoked,
+  type Member,
+  readFactsOfBearer,
+  readGrantsOfRoles,
+  type Tenant,
+} from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
-import type { MemberPrincipal } from '../http/principal.ts'
+import type { MemberPrincipal, Rights } from '../http/principal.ts'
 import { statusOf } from '../memberships/rules.ts'
 import { ALGORITHMS } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
@@ -14,6 +21,17 @@ interface Options {
   clock: Clock
   issuer: string
   keys: KeyRing
+}
+
+type Refusal = 'token.invalid' | 'token.stale'
+
+/** Who stands behind a token that is good, with the rights of this moment. */
+export interface Holder {
+  bearer: Bearer
+  tenant: Tenant
+  /** Null: a machine, whose key grants what the token says for as long as there is the key. */
+  member: Member | null
+  rights: Rights
 }
 
 export class TokenHolders {
@@ -41,30 +59,31 @@ export class TokenHolders {
   }
 
   /**
-   * The principal, or why there is none.
+   * The principal on our own API, or why there is none. A machine has none there: it uses its key.
    * @param any_audience whether one that is for another service will do
    */
-  async find(
-    token: string,
-    { any_audience }: { any_audience: boolean },
-  ): Promise<MemberPrincipal | 'token.invalid' | 'token.stale'> {
-    const bearer = await verify(any_audience ? this.#verifierAsClaimed(token) : this.#verifier, token)
-    if (bearer === 'token.stale') return bearer
-    if (bearer === undefined || bearer.membership_id === null) return 'token.invalid'
-    const now = this.#clock()
-    const found = await this.#factsOf(bearer, token, now)
-    return found === undefined ? 'token.invalid' : (principalOf(bearer, found, now) ?? 'token.stale')
+  async find(token: string, { any_audience }: { any_audience: boolean }): Promise<MemberPrincipal | Refusal> {
+    const holder = await this.#holderOf(token, any_audience ? this.#verifierAsClaimed(token) : this.#verifier)
+    return typeof holder === 'string' ? holder : (principalOf(holder) ?? 'token.invalid')
+  }
+
+  /** Who holds a token that must be for this audience, or why nobody does. */
+  holderOf(token: string, audience: string): Promise<Holder | Refusal> {
+    return this.#holderOf(token, this.#verifierFor(audience))
   }
 
   /** What a token of ours says, for whatever audience, if it is good at this moment. */
   async inspect(token: string): Promise<Bearer | undefined> {
-    const bearer = await verify(this.#verifierAsClaimed(token), token)
-    if (bearer === undefined || bearer === 'token.stale') return undefined
+    const holder = await this.#holderOf(token, this.#verifierAsClaimed(token))
+    return typeof holder !== 'string' && holder.tenant.status === 'active' ? holder.bearer : undefined
+  }
+
+  async #holderOf(token: string, verifier: Verifier | undefined): Promise<Holder | Refusal> {
+    const bearer = await verify(verifier, token)
+    if (typeof bearer === 'string') return bearer
     const now = this.#clock()
     const found = await this.#factsOf(bearer, token, now)
-    if (found?.facts?.tenant.status !== 'active') return undefined
-    const isGood = bearer.membership_id === null ? !isRevoked(found) : principalOf(bearer, found, now) !== undefined
-    return isGood ? bearer : undefined
+    return found === undefined ? 'token.invalid' : (decideHolder(bearer, found, now) ?? 'token.stale')
   }
 
   /** For whom the unverified token claims to be for; verifying it then is no weaker than not asking. */
@@ -82,12 +101,12 @@ export class TokenHolders {
 }
 
 /** Stale already where its roles have changed and it does not carry what they granted. */
-const verify = async (verifier: Verifier | undefined, token: string): Promise<Bearer | 'token.stale' | undefined> => {
+const verify = async (verifier: Verifier | undefined, token: string): Promise<Bearer | Refusal> => {
   try {
-    return await verifier?.verify(token)
+    return (await verifier?.verify(token)) ?? 'token.invalid'
   } catch (error) {
     if (error instanceof TenantryError && error.code === 'stale_token') return 'token.stale'
-    if (error instanceof TenantryError && error.code === 'invalid_token') return undefined
+    if (error instanceof TenantryError && error.code === 'invalid_token') return 'token.invalid'
     throw error
   }
 }
@@ -106,19 +125,26 @@ const audienceOf = (token: string): string | undefined => {
 const kidOf = (token: string): string =>
   JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()).kid
 
-const principalOf = (bearer: Bearer, found: BearerFacts, now: Date): MemberPrincipal | undefined => {
+/** Undefined: the token is no longer good. Whether the tenant is active is left to whoever asks. */
+const decideHolder = (bearer: Bearer, found: BearerFacts, now: Date): Holder | undefined => {
   const { facts } = found
-  const member = facts?.membership
-  if (!facts || !member || member.user_id !== bearer.user_id || statusOf(member, now) !== 'active') return undefined
-  if (isRevoked(found)) return undefined
-  return {
-    kind: 'membership',
-    id: member.id,
-    user_id: member.user_id,
-    tenant_id: facts.tenant.id,
-    tenant_status: facts.tenant.status,
-    rights: [member.roles, bearer.grants],
-    ends_at: member.expires_at,
-    token: bearer.claims,
-  }
+  if (!facts || isRevoked(found)) return undefined
+  if (bearer.membership_id === null) return { bearer, tenant: facts.tenant, member: null, rights: [bearer.grants] }
+  const member = facts.membership
+  if (!member || member.user_id !== bearer.user_id || statusOf(member, now) !== 'active') return undefined
+  return { bearer, tenant: facts.tenant, member, rights: [member.roles, bearer.grants] }
 }
+
+const principalOf = ({ bearer, tenant, member, rights }: Holder): MemberPrincipal | undefined =>
+  member === null
+    ? undefined
+    : {
+        kind: 'membership',
+        id: member.id,
+        user_id: member.user_id,
+        tenant_id: tenant.id,
+        tenant_status: tenant.status,
+        rights,
+        ends_at: member.expires_at,
+        token: bearer.claims,
+      }

@@ -114,6 +114,10 @@ const CASES: Record<string, Case> = {
   },
   'listMyMemberships 200': async ({ tenant_id = '' }) =>
     s.as(await s.aToken(tenant_id, 'user_mia')).get('/me/memberships'),
+  'authorizeRequest 200': async ({ tenant_id }) =>
+    s.as(await s.aToken(tenant_id as string, 'user_mia')).get(`/forward-auth?tenant_id=${tenant_id}`),
+  'authorizeRequest 403': async ({ tenant_id }) =>
+    s.as(await s.aToken(tenant_id as string, 'user_mia')).get('/forward-auth?permission=billing:write'),
   'getRevocations 304': async () => {
     const { headers } = await s.root.get('/revocations')
     return s.root.get('/revocations', { 'if-none-match': String(headers.etag) })

@@ -256,6 +256,20 @@ t.test('other methods of an address are 405 and say which there are, whatever co
   }
 })
 
+t.test('an operation of any method answers every one alike, and reads no body', async (t) => {
+  const { app } = await mounted({ '/things': { get: aSecured({ 'x-any-method': true }) } })
+  const call = (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS', type: string) =>
+    app.inject({ method, url: '/things', headers: { authorization, 'content-type': type }, payload: '{"' })
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
+    for (const type of ['application/json', 'text/plain', 'nonsense']) {
+      const answer = await call(method, type)
+      t.match(answer, { statusCode: 200 }, `${method} ${type}`)
+      t.same(answer.json().body, {})
+    }
+  }
+  t.equal((await app.inject({ method: 'HEAD', url: '/things', headers: { authorization } })).statusCode, 200)
+})
+
 t.test('an answer tells what the contract documents and not a field more', async (t) => {
   const schema = { type: 'object', additionalProperties: false, properties: { name: { type: 'string' } } }
   const paths = {

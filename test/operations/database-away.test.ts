@@ -20,7 +20,11 @@ if (server) process.env.TEST_DATABASE_URL = server.url
 t.teardown(() => server?.stop())
 
 /** One request of every kind: look-ups, reads, checks, writes, with keys that the database must find. */
-const oneOfEachKind = ({ root, as }: Replica, tenant_id: string, secret: string): Promise<Answer>[] => [
+const oneOfEachKind = (
+  { root, as }: Replica,
+  tenant_id: string,
+  { secret, token }: { secret: string; token: string },
+): Promise<Answer>[] => [
   root.get('/tenants'),
   root.get(`/memberships?tenant_id=${tenant_id}`),
   root.post('/memberships', { tenant_id, user_id: 'user_late' }),
@@ -28,6 +32,7 @@ const oneOfEachKind = ({ root, as }: Replica, tenant_id: string, secret: string)
   root.post('/tokens', { tenant_id, user_id: 'user_olga' }),
   root.get('/events'),
   as(secret).get('/tenants'),
+  as(token).get('/forward-auth'),
 ]
 
 t.test('without its database the service says so at once, and goes on when it is back', { skip }, async (t) => {
@@ -36,10 +41,14 @@ t.test('without its database the service says so at once, and goes on when it is
   const { secret } = made(
     await replica.root.post('/api-keys', { name: 'back end', permissions: ['tenantry.tenant:read'] }),
   )
+  await join(replica, tenant.id, 'user_olga')
+  const { access_token: token } = made(
+    await replica.root.post('/tokens', { tenant_id: tenant.id, user_id: 'user_olga' }),
+  )
   await server?.kill9()
   for (const round of ['connections in the pool broke', 'new ones are refused']) {
     const started = Date.now()
-    const answers = await Promise.all(oneOfEachKind(replica, tenant.id, secret))
+    const answers = await Promise.all(oneOfEachKind(replica, tenant.id, { secret, token }))
     t.same(
       answers.filter((answer) => !isUnavailable(answer)).map(({ status, text }) => `${status} ${text}`),
       [],

@@ -3,6 +3,7 @@
 //   ```sh serve=<url>    a terminal of its own, left running; goes on once the url answers
 //   ```sh run            typed into one shell that all of them share
 //   ```json answer       what the block before must have printed; "…" stands for anything, "abc…" for what begins so
+//   ```nginx file=<path>  nothing to type: a copy of an example, which its own test compares and runs
 //
 // One thing is changed: the ports of the serve blocks become free ones, so that a service that runs here is no hindrance,
 // and TENANTRY_URL tells the command so.
@@ -152,7 +153,7 @@ function blocksOf(readme) {
     const [kind, url] = info.split('=')
     if (language === 'sh' && (kind === 'run' || kind === 'serve')) blocks.push({ kind, url, text, line })
     else if (language === 'json' && kind === 'answer') blocks.at(-1).answer = text
-    else throw new Error(`README.md:${line}: what is a ${language} block "${info}"?`)
+    else if (kind !== 'file') throw new Error(`README.md:${line}: what is a ${language} block "${info}"?`)
   }
   return blocks
 }

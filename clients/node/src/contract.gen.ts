@@ -669,6 +669,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/forward-auth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * May the request that a gateway has received go through, and whose is it?
+         * @description For gateways: nginx `auth_request`, Traefik ForwardAuth, Envoy `ext_authz` over HTTP. The credential is the one in the
+         *     original request's `Authorization`, passed along; what is asked stands in the query, which only the gateway's configuration
+         *     writes. Nothing else of the request counts: no `X-Forwarded-…`, no body; and every method is answered as GET is, because some
+         *     gateways ask with the original one.
+         *
+         *     The token must be for `audience`, and is decided anew as on Tenantry's own API: the rights are the bearer's current ones,
+         *     intersected with the token's, so a revocation works at once. A machine's token is as good as a member's.
+         *
+         *     The answer has no body. Its `Tenantry-…` headers are always all there, empty where they do not apply, so that a gateway
+         *     that copies them overwrites whatever the client sent by the same name. Their values are percent-encoded as by
+         *     `encodeURIComponent`. Another tenant's credential is 403, not 404: gateways know 2xx, 401 and 403, and take the rest for faults.
+         */
+        get: operations["authorizeRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/revocations": {
         parameters: {
             query?: never;
@@ -1752,7 +1782,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -3113,6 +3143,62 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EvaluationResponse"];
                 };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    authorizeRequest: {
+        parameters: {
+            query?: {
+                /** @description Whom the token must be for. This service itself if left out, never any. */
+                audience?: string;
+                /**
+                 * @description Whether a tenant's API key gets through as well. It has no audience, so whoever receives it could use it on Tenantry
+                 *     itself: only for gateways that keep `Authorization` to themselves. A platform key never gets through.
+                 */
+                api_keys?: boolean;
+                /** @description The only tenant whose credentials get through. */
+                tenant_id?: components["schemas"]["Id"];
+                /** @description The same by its present slug. */
+                tenant_slug?: components["schemas"]["Slug"];
+                /** @description What the bearer must be allowed to do. */
+                permission?: string;
+                /** @description The role that the bearer must have, or a built-in one above it. Machines have none. */
+                role?: components["schemas"]["RoleKey"];
+                /**
+                 * @description For gateways that append the original path (Envoy's `path_prefix`); the last parameter, because all that follows
+                 *     belongs to it, whatever it looks like. It decides nothing.
+                 */
+                original_uri?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request may go through. */
+            200: {
+                headers: {
+                    /** @description The tenant. */
+                    "Tenantry-Tenant-Id"?: components["schemas"]["Id"];
+                    /** @description The tenant's slug, for display. */
+                    "Tenantry-Tenant-Slug"?: components["schemas"]["Slug"];
+                    /** @description The user; empty for a machine. */
+                    "Tenantry-User-Id"?: string;
+                    /** @description The user's membership; empty for a machine. */
+                    "Tenantry-Membership-Id"?: string;
+                    /** @description The member's roles, separated by commas; empty for a machine, and for a narrowed token. */
+                    "Tenantry-Roles"?: string;
+                    /** @description The client that got the token, an API key's id or a trusted issuer's; with an API key, its own id. */
+                    "Tenantry-Client-Id"?: string;
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];

@@ -1,0 +1,64 @@
+// Whose request is it? From the credential that a gateway passes along, with what is true of its bearer at this moment.
+import { satisfiesRole } from '@tenantry/client'
+import type { ApiKeys } from '../api-keys/authentication.ts'
+import { isSecret } from '../api-keys/secrets.ts'
+import { readFactsOfApiKey, type Tenant } from '../authorization/facts.ts'
+import type { Database } from '../database/scope.ts'
+import { credentialIn, isToken, unauthorized } from '../http/authentication.ts'
+import type { Rights } from '../http/principal.ts'
+import type { Holder, TokenHolders } from '../tokens/authentication.ts'
+
+export interface Identity {
+  tenant: Tenant
+  /** Null for a machine, and so is the membership. */
+  user_id: string | null
+  membership_id: string | null
+  roles: readonly string[]
+  client_id: string
+  rights: Rights
+}
+
+export interface IdentityServices {
+  issuer: string
+  database: Database
+  api_keys: ApiKeys
+  token_holders: TokenHolders
+}
+
+/** What the gateway takes for a credential. */
+interface Accepted {
+  audience?: string
+  api_keys?: boolean
+}
+
+/** @throws Problem 401 */
+export const identify = async (
+  services: IdentityServices,
+  authorization: string | undefined,
+  { audience = services.issuer, api_keys = false }: Accepted,
+): Promise<Identity> => {
+  const credential = credentialIn(authorization)
+  if (api_keys && isSecret(credential)) return ofApiKey(services, credential)
+  if (!isToken(credential)) throw unauthorized('credential.invalid')
+  const holder = await services.token_holders.holderOf(credential, audience)
+  if (typeof holder === 'string') throw unauthorized(holder)
+  return ofHolder(holder)
+}
+
+const ofApiKey = async ({ database, api_keys }: IdentityServices, secret: string): Promise<Identity> => {
+  const key = await api_keys.find(secret)
+  if (key === undefined || key.tenant_id === null) throw unauthorized('credential.invalid')
+  const facts = await readFactsOfApiKey(database, key.tenant_id, key.id)
+  if (!facts?.api_key) throw unauthorized('credential.invalid') // deleted since it was found
+  return { ...MACHINE, tenant: facts.tenant, client_id: key.id, rights: key.rights }
+}
+
+const ofHolder = ({ bearer, tenant, member, rights }: Holder): Identity => {
+  const own = { tenant, client_id: bearer.client_id, rights }
+  if (member === null) return { ...MACHINE, ...own }
+  const current = member.roles.map(({ key }) => key)
+  const roles = bearer.roles.filter((role) => satisfiesRole(current, role))
+  return { ...own, user_id: member.user_id, membership_id: member.id, roles }
+}
+
+const MACHINE = { user_id: null, membership_id: null, roles: [] } as const
