@@ -7,6 +7,7 @@ import { banner } from './cli/banner.ts'
 import { CommandError } from './cli/failures.ts'
 import { type SeededTenant, seed } from './cli/seed.ts'
 import { type Config, readConfig } from './config.ts'
+import { noteAddress } from './database/directory-address.ts'
 import { makeLog } from './http/logging.ts'
 import { type Service, startService } from './service.ts'
 import { drain, firstSignal } from './stopping.ts'
@@ -81,9 +82,10 @@ interface Started {
   seeded: SeededTenant[]
 }
 
-const start = async (service: Service, { host, port }: Config, options: ServeOptions): Promise<Started> => {
+const start = async (service: Service, { host, port, data_dir }: Config, options: ServeOptions): Promise<Started> => {
   const seeded = options.seed ? await seed(service) : []
   const address = await service.app.fastify.listen({ host, port })
+  if (service.database.kind === 'embedded') noteAddress(data_dir, address)
   return { address, seeded }
 }
 

@@ -20,6 +20,7 @@ export const readAll = async <T>(
   ) {
     const cursor = all.next_cursor === null ? {} : { cursor: all.next_cursor }
     const { data, next_cursor } = await readPage({ limit: Math.min(left, LARGEST_PAGE), ...cursor })
+    if (!Array.isArray(data)) throw new SyntaxError('this is no page of a list') // somebody else answers there
     for (const item of data) all.data.push(item)
     all.next_cursor = next_cursor
     if (next_cursor === null) break

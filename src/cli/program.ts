@@ -25,7 +25,7 @@ const programOf = (): Command => {
       'after',
       `
 Where to find a running service:
-  TENANTRY_URL       its address (default: http://127.0.0.1:3000), or --url
+  TENANTRY_URL       its address (default: the service started here, else http://127.0.0.1:3000), or --url
   TENANTRY_API_KEY   the API key to use, or a file with it as --api-key-file. Where neither is given, DATABASE_URL is not
                      set and the address is on this machine, the root key in TENANTRY_DATA_DIR (./.tenantry) is used.
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TenantryClient } from '@tenantry/client'
 import type { Command } from 'commander'
 import { ConfigError, type Environment, readDatabaseSettings } from '../config.ts'
+import { notedAddress } from '../database/directory-address.ts'
 import { CommandError, UsageError } from './failures.ts'
 
 /** A service that takes longer for a small public document counts as away. */
@@ -18,16 +19,22 @@ export interface ServiceOptions {
 /** Adds what every command that talks to a service takes. */
 export const onService = (command: Command): Command =>
   command
-    .option('--url <url>', 'where the service is (default: TENANTRY_URL, else http://127.0.0.1:3000)')
+    .option('--url <url>', 'where the service is (default: TENANTRY_URL, else the service started here)')
     .option('--api-key-file <file>', 'a file with the API key (default: the key in TENANTRY_API_KEY)')
     .option('--json', 'print JSON')
 
 /** @throws UsageError, ConfigError */
 export const serviceUrl = ({ url }: ServiceOptions, environment: Environment): string => {
-  const text = url ?? (environment.TENANTRY_URL?.trim() || 'http://127.0.0.1:3000')
+  const text = url ?? (environment.TENANTRY_URL?.trim() || addressHere(environment) || 'http://127.0.0.1:3000')
   if (isServiceUrl(text)) return text.replace(/\/+$/, '')
   const problem = 'must be a URL like https://tenantry.example.com'
   throw url === undefined ? new ConfigError([`TENANTRY_URL ${problem}`]) : new UsageError(`--url ${problem}`)
+}
+
+/** Where the service listens that uses the data directory; undefined when none does, or with a server's database. */
+const addressHere = (environment: Environment): string | undefined => {
+  const { database_url, data_dir } = readDatabaseSettings(environment)
+  return database_url === undefined ? notedAddress(data_dir) : undefined
 }
 
 const isServiceUrl = (text: string): boolean => {
@@ -66,10 +73,11 @@ const readKeyFile = (file: string): string => {
   }
 }
 
-/** What embedded mode made for the person who started it here. It is sent to this machine only. */
+/** What embedded mode made for the person who started it here. It is sent to that very service only. */
 const embeddedRootKey = (url: string, environment: Environment): FoundKey | undefined => {
   const { database_url, data_dir } = readDatabaseSettings(environment)
-  if (database_url !== undefined || !isLoopback(new URL(url).hostname)) return undefined
+  const address = notedAddress(data_dir)
+  if (database_url !== undefined || address === undefined || !isSameService(url, address)) return undefined
   const source = join(data_dir, 'root-api-key')
   try {
     return { key: readFileSync(source, 'utf8').trim(), source }
@@ -79,6 +87,10 @@ const embeddedRootKey = (url: string, environment: Environment): FoundKey | unde
 }
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host)
+
+/** By whichever of this machine's names: only the port tells services on it apart. */
+const isSameService = (url: string, address: string): boolean =>
+  isLoopback(new URL(url).hostname) && new URL(url).port === new URL(address).port
 
 /** Runs `work` with the service's client. @throws CommandError when what answers there is not Tenantry, or nothing does */
 export const withService = async <T>(

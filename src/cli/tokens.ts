@@ -24,7 +24,7 @@ export const addTokenCommands = (program: Command): void => {
     )
     .option('--issuer <url>', "who must have issued it; its keys are fetched there (default: the service's issuer)")
     .option('--audience <audience>', 'whom it must be for (default: whomever it says)')
-    .option('--url <url>', 'where the service is (default: TENANTRY_URL, else http://127.0.0.1:3000)')
+    .option('--url <url>', 'where the service is (default: TENANTRY_URL, else the service started here)')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nThe exit status is 1 if the token is not valid. Its signature is never printed.')
     .action(inspect)

@@ -7,6 +7,7 @@ import { makeSecret } from '../api-keys/secrets.ts'
 import { ConfigError } from '../config.ts'
 import { KEY_BYTES } from '../sealing.ts'
 import { type Connection, embeddedConnection } from './connection.ts'
+import { forgetAddress } from './directory-address.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { migrateEmbedded } from './migrations.ts'
 
@@ -42,8 +43,12 @@ export const openDirectory = async (path: string): Promise<EmbeddedDirectory> =>
     const client = await PGlite.create({ dataDir: join(directory, 'database') })
     await migrateEmbedded(client)
     const connection = embeddedConnection(client)
+    const leave = (): void => {
+      forgetAddress(directory)
+      unlock()
+    }
     return {
-      connection: { ...connection, close: () => connection.close().finally(unlock) },
+      connection: { ...connection, close: () => connection.close().finally(leave) },
       root_api_key: keepSecret(directory, 'root-api-key', makeSecret),
       root_api_key_file: join(directory, 'root-api-key'),
       encryption_key: Buffer.from(

@@ -84,6 +84,9 @@ t.test('on this machine the embedded root key is found, elsewhere it is not sent
   t.equal((await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: service.url })).code, 0)
   const elsewhere = await runProcess(['tenants', 'list'], { ...embedded, TENANTRY_URL: 'http://tenantry.invalid' })
   t.match(elsewhere, { code: 78, err: /TENANTRY_API_KEY is not set/ })
+  const other = await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: 'http://127.0.0.1:9' })
+  t.match(other, { code: 78, err: /TENANTRY_API_KEY is not set/ }, 'nor to another port of this machine')
+  t.equal((await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: '' })).code, 0, 'whose address need not be said')
 })
 
 t.test('a problem is printed with its code, its detail and what it points at', async (t) => {
