@@ -9,16 +9,11 @@ import type { Principal } from './principal.ts'
 const BEARER = /^Bearer ([^\s]+)$/i
 const JWT_START = 'eyJ' // base64url of `{"`
 
-// RFC 6750 §3.1: no error code when no credential was sent.
-const challenge = (error?: string): { headers: Record<string, string> } => ({
-  headers: { 'WWW-Authenticate': error ? `Bearer realm="tenantry", error="${error}"` : 'Bearer realm="tenantry"' },
-})
-
 const credentialOf = (request: FastifyRequest): string => {
-  const header = request.headers.authorization
-  if (!header) throw new Problem('credential.missing', challenge())
+  const header = request.headers.authorization ?? ''
+  if (!/^Bearer\b/i.test(header)) throw new Problem('credential.missing') // RFC 6750 §3.1: another scheme is none
   const credential = BEARER.exec(header)?.[1]
-  if (!credential) throw new Problem('credential.invalid', challenge('invalid_request'))
+  if (!credential) throw new Problem('credential.invalid')
   return credential
 }
 
@@ -37,11 +32,11 @@ const principalOf = async (credential: string, apiKeys: ApiKeys, tokenHolders: T
   if (isSecret(credential)) {
     const principal = await apiKeys.find(credential)
     if (principal) return principal
-    throw new Problem('credential.invalid', challenge('invalid_token'))
+    throw new Problem('credential.invalid')
   }
-  if (!credential.startsWith(JWT_START)) throw new Problem('credential.invalid', challenge('invalid_token'))
+  if (!credential.startsWith(JWT_START)) throw new Problem('credential.invalid')
   const holder = await tokenHolders.find(credential)
-  if (typeof holder === 'string') throw new Problem(holder, challenge('invalid_token'))
+  if (typeof holder === 'string') throw new Problem(holder)
   return holder
 }
 
