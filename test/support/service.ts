@@ -60,7 +60,7 @@ export class Caller {
 const ISSUER = 'http://tenantry.test'
 
 export class TestService {
-  readonly issuer = ISSUER
+  readonly issuer: string
   readonly root_api_key: string
   readonly encryption_key: Buffer
   readonly service: Service
@@ -73,8 +73,9 @@ export class TestService {
   constructor(
     service: Service,
     test_database: TestDatabase,
-    { time, encryption_key, logged }: Pick<TestService, 'time' | 'encryption_key' | 'logged'>,
+    { issuer, time, encryption_key, logged }: Pick<TestService, 'issuer' | 'time' | 'encryption_key' | 'logged'>,
   ) {
+    this.issuer = issuer
     this.service = service
     this.test_database = test_database
     this.root_api_key = service.root_api_key
@@ -189,7 +190,9 @@ export const TEST_CONFIG = {
   allow_loopback_issuers: false,
 }
 
-interface Options {
+export interface Options {
+  /** Where it is served, if it is. */
+  issuer?: string
   audiences?: string[]
   allow_loopback_issuers?: boolean
   now?: Date
@@ -203,6 +206,7 @@ interface Options {
 /** A service of its own, closed when the test ends. */
 export const aService = async (t: Test, options: Options = {}): Promise<TestService> => {
   const {
+    issuer = ISSUER,
     audiences,
     allow_loopback_issuers = false,
     signing_algorithm = 'ES256',
@@ -220,10 +224,17 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     root_api_key_file: undefined,
   }
   const previous_encryption_key = encryption_keys?.previous
-  const config = { ...TEST_CONFIG, audiences, allow_loopback_issuers, signing_algorithm, previous_encryption_key }
+  const config = {
+    ...TEST_CONFIG,
+    issuer,
+    audiences,
+    allow_loopback_issuers,
+    signing_algorithm,
+    previous_encryption_key,
+  }
   const service = await assembleService(opened, config, log, () => time.now)
   t.teardown(() => service.close())
-  return new TestService(service, test_database, { time, encryption_key: opened.encryption_key, logged })
+  return new TestService(service, test_database, { issuer, time, encryption_key: opened.encryption_key, logged })
 }
 
 /** The same database, which the first service closes. */
