@@ -1,0 +1,111 @@
+// The table of attacks on tokens, against everything of the service that takes one: its own API, introspection, and the
+// exchange, of our own tokens and of a trusted issuer's.
+import { createPrivateKey, createPublicKey } from 'node:crypto'
+import t from 'tap'
+import { ATTACKS, goodToken, mirrored, type Victim } from '../../clients/node/test/support/attacks.ts'
+import { asJwk } from '../../clients/node/test/support/tokens.ts'
+import { Seal } from '../../src/sealing.ts'
+import { sealingContext } from '../../src/signing-keys/rotation.ts'
+import { AUDIENCE, anIdentityProvider, jwkOf } from '../support/identity-provider.ts'
+import { type Answer, aService, made } from '../support/service.ts'
+
+const s = await aService(t, { allow_loopback_issuers: true })
+const acme = await s.aTenant({ owner: { user_id: 'olga' } })
+await s.aMembership(acme.id, { user_id: 'alice' })
+const idp = await anIdentityProvider(t, () => s.now)
+made(await s.root.post('/issuers', { issuer: idp.issuer, audiences: [AUDIENCE] }))
+
+const form = (path: string, fields: Record<string, string>, headers = {}): Promise<Answer> =>
+  s.stranger.post(path, new URLSearchParams(fields).toString(), {
+    ...{ 'content-type': 'application/x-www-form-urlencoded', ...headers },
+  })
+
+const exchange = (subject_token: string): Promise<Answer> =>
+  form('/oauth/token', {
+    ...{ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token, tenant_id: acme.id },
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+  })
+const introspect = (token: string): Promise<Answer> =>
+  form('/oauth/introspect', { token }, { authorization: `Bearer ${s.root_api_key}` })
+const call = (token: string): Promise<Answer> => s.as(token).get(`/tenants/${acme.id}`)
+
+const decode = (part: string | undefined) => JSON.parse(Buffer.from(part ?? '', 'base64url').toString())
+
+/** The service, with the key that it seals away: to write what only it could, by mistake. */
+const ourselves = async (): Promise<Victim> => {
+  const [header, claims] = (await s.aToken(acme.id, 'alice')).split('.').slice(0, 2).map(decode)
+  const [row] = await s.test_database.superuser('select sealed_private_key as sealed from tenantry.signing_keys')
+  const der = new Seal(s.encryption_key).open(Buffer.from(row?.sealed as Uint8Array), sealingContext(header.kid))
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const publicKey = createPublicKey(privateKey)
+  const { kid } = header
+  return { key: { kid, alg: 'ES256', privateKey, publicKey, jwk: asJwk(publicKey, { kid }) }, header, claims }
+}
+
+const provider = (): Victim => {
+  const { kid } = idp.key
+  const [header, claims] = idp.token().split('.').slice(0, 2).map(decode)
+  return { key: { ...idp.key, jwk: { kty: 'EC', ...jwkOf(idp.key) } }, header: { ...header, kid }, claims }
+}
+
+const us = await ourselves()
+const them = provider()
+
+t.test('the good tokens are good', async (t) => {
+  t.equal((await call(goodToken(us))).status, 200)
+  t.equal((await exchange(goodToken(us))).status, 200)
+  t.match((await introspect(goodToken(us))).body, { active: true })
+  t.equal((await exchange(goodToken(them))).status, 200)
+})
+
+const isRefusedExchange = ({ status, body }: Answer): boolean =>
+  (status === 400 || status === 413) && body.error === 'invalid_request'
+
+/** Nobody learns why; what cannot be a token at all is a request that is wrong. */
+const isInactive = (answer: Answer): boolean =>
+  (answer.status === 200 && answer.text === '{"active":false}') || isRefusedExchange(answer)
+
+for (const { title, ours, attacks } of ATTACKS) {
+  t.test(`refused everywhere: ${title}`, async (t) => {
+    for (const [name, token, reason] of attacks(us)) {
+      const called = await call(token)
+      t.match(called, { status: 401, headers: { 'www-authenticate': /^Bearer / } }, `API: ${name}: ${called.text}`)
+      const exchanged = await exchange(token)
+      t.ok(isRefusedExchange(exchanged), `exchange: ${name}: ${exchanged.text}`)
+      if (reason === 'audience') continue // introspection is for those whom the token is for, and says so
+      const told = await introspect(token)
+      t.ok(isInactive(told), `introspection: ${name}: ${told.text}`)
+    }
+    for (const [name, token] of ours ? [] : attacks(them)) {
+      const exchanged = await exchange(token)
+      t.ok(isRefusedExchange(exchanged), `exchange of an issuer’s: ${name}: ${exchanged.text}`)
+    }
+  })
+}
+
+t.test('what else the service or an issuer signs is no token of the service (RFC 8725 §2.8)', async (t) => {
+  const snapshot = (await s.root.get('/revocations')).text
+  for (const token of [snapshot, goodToken(them)]) {
+    t.match(await call(token), { status: 401, body: { code: 'token.invalid' } })
+    t.match(await introspect(token), { status: 200, body: { active: false } })
+  }
+  t.ok(isRefusedExchange(await exchange(snapshot)))
+})
+
+t.test('the other signature that ECDSA allows is the same token, and ends with it', async (t) => {
+  const token = await s.aToken(acme.id, 'alice')
+  const other = mirrored(token)
+  t.not(other, token)
+  t.match((await introspect(other)).body, { active: true })
+  const headers = { authorization: `Bearer ${s.root_api_key}` }
+  t.equal((await form('/oauth/revoke', { token }, headers)).status, 200)
+  t.same((await introspect(other)).body, { active: false })
+  t.match(await call(other), { status: 401, body: { code: 'token.stale' } })
+})
+
+t.test('no forgery was a fault of ours', async (t) => {
+  t.same(
+    s.logged.filter(({ level }) => level >= 50),
+    [],
+  )
+})
