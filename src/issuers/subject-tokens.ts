@@ -1,6 +1,7 @@
 // A token of a trusted issuer, verified: who it says has logged in (OpenID Connect Core §3.1.3.7, RFC 7519, RFC 8725).
 import { API_KEY_SUBJECT_PREFIX, TenantryError } from '@tenantry/client'
 import { openJws } from '@tenantry/client/signed'
+import { isStorable } from '../http/text.ts'
 import type { IssuerKeys } from './keys.ts'
 import { DiscoveryError } from './keys.ts'
 import { ASSIGNED_PREFIX } from './prefixes.ts'
@@ -30,7 +31,7 @@ export const claimedIssuerOf = (token: string): string | undefined => {
   if (token.length > MAX_BYTES) return undefined
   try {
     const { iss } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-    return typeof iss === 'string' ? iss : undefined
+    return typeof iss === 'string' && isStorable(iss) ? iss : undefined
   } catch {
     return undefined
   }
@@ -91,7 +92,8 @@ const userIdOf = (
   { user_id_claim, user_id_prefix, tenant_id }: TrustedIssuer,
 ): string => {
   const id = Object.hasOwn(claims, user_id_claim) ? claims[user_id_claim] : undefined
-  if (typeof id !== 'string' || id === '') return refuse(`The subject token has no user id ("${user_id_claim}").`)
+  if (typeof id !== 'string' || id === '' || !isStorable(id))
+    return refuse(`The subject token has no user id ("${user_id_claim}").`)
   const user_id = `${user_id_prefix}${id}`
   if (user_id.length > LONGEST_USER_ID) refuse('The user id of the subject token is too long.')
   // Reserved: a machine's name, and the users of a tenant's own issuer, of whom a shared one has no say.
