@@ -114,6 +114,26 @@ t.test('the other signature that ECDSA allows is the same token, and ends with i
   t.match(await call(other), { status: 401, body: { code: 'token.stale' } })
 })
 
+t.test('a storm of unknown kids costs the database next to nothing (RFC 8725 §3.10)', async (t) => {
+  const { database } = s.service
+  const { asPlatform } = database
+  let readings = 0
+  database.asPlatform = (reason, work) => {
+    if (reason === 'read the signing keys') readings++
+    return asPlatform.call(database, reason, work) as ReturnType<typeof work>
+  }
+  t.teardown(() => {
+    database.asPlatform = asPlatform
+  })
+  s.advance(5)
+  const withKid = (number: number) => goodToken({ ...us, header: { ...us.header, kid: `kid-${number}` } })
+  const storm = Array.from({ length: 150 }, (_, number) => [call, introspect, exchange][number % 3]?.(withKid(number)))
+  const answers = await Promise.all(storm)
+  t.ok(answers.every((answer) => answer && (isUnauthorized(answer) || isInactive(answer))))
+  for (let number = 150; number < 180; number++) t.ok(isUnauthorized(await call(withKid(number))))
+  t.ok(readings >= 1 && readings <= 2, `${readings} readings`)
+})
+
 t.test('no forgery was a fault of ours', async (t) => {
   t.same(
     s.logged.filter(({ level }) => level >= 50),
