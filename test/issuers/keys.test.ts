@@ -1,5 +1,6 @@
 // Asking a trusted issuer for its keys: seldom, not for long, nowhere else than it said, and taking none that are unsound.
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import {
   AUDIENCE,
@@ -116,6 +117,46 @@ t.test('a redirect is not followed, neither from the document nor from the keys'
     idp.answers.set(path, (_, response) => void response.writeHead(302, { location: `${other.issuer}/jwks` }).end())
     await isAway(t, exchange(idp.token()), path)
     t.equal(other.asked.size, 0)
+  }
+})
+
+t.test('an issuer whose name ends with a slash, or has a path, is found as others name theirs', async (t) => {
+  const idp = await anIdentityProvider(t, () => s.now)
+  for (const [path, at] of [
+    ['/', DISCOVERY],
+    ['/realms/acme', `/realms/acme${DISCOVERY}`],
+    ['/oauth2/default/', `/oauth2/default${DISCOVERY}`],
+  ] as const) {
+    const iss = `${idp.issuer}${path}`
+    made(await s.root.post('/issuers', { issuer: iss, audiences: [AUDIENCE] }))
+    idp.answers.set(at, (_, response) => response.end(JSON.stringify({ issuer: iss, jwks_uri: `${idp.issuer}/jwks` })))
+    t.equal((await exchange(idp.token({ iss }))).status, 200, iss)
+  }
+})
+
+t.test('an issuer that answers what is no answer is away, and harms nobody', async (t) => {
+  const raw =
+    (head: string) =>
+    (_: unknown, { socket }: { socket: Socket | null }) =>
+      void socket?.end(head)
+  const ways: [string, Parameters<IdentityProvider['answers']['set']>[1]][] = [
+    ...[199, 204, 205, 304, 418, 600, 999].map((status): (typeof ways)[number] => [
+      `status ${status}`,
+      raw(`HTTP/1.1 ${status} Odd\r\nContent-Length: 0\r\n\r\n`),
+    ]),
+    ['another protocol', raw('HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')],
+    ['no HTTP', raw('SSH-2.0-OpenSSH_9.6\r\n')],
+    ['nothing', raw('')],
+    ['half a body', raw('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"keys":[')],
+    ['headers without an end', raw(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`)],
+    ['odd headers', raw('HTTP/1.1 200 OK\r\nX: \x01\xff\r\nCache-Control: max-age=1e9, max-age=-1\r\n\r\nx')],
+  ]
+  for (const [name, answer] of ways) {
+    for (const path of [DISCOVERY, '/jwks']) {
+      const idp = await aTrusted(t)
+      idp.answers.set(path, answer)
+      await isAway(t, exchange(idp.token()), `${name}: ${path}`)
+    }
   }
 })
 
