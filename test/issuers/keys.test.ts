@@ -19,15 +19,7 @@ const s = await aService(t, { allow_loopback_issuers: true })
 const acme = await s.aTenant()
 await s.aMembership(acme.id, { user_id: 'alice' })
 
-const exchange = (subject_token: string): Promise<Answer> =>
-  s.stranger.post(
-    '/oauth/token',
-    new URLSearchParams({
-      ...{ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token, tenant_id: acme.id },
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-    }).toString(),
-    { 'content-type': 'application/x-www-form-urlencoded' },
-  )
+const exchange = (token: string): Promise<Answer> => s.exchange(token, { tenant_id: acme.id })
 
 const aTrusted = async (t: Test, input: object = {}): Promise<IdentityProvider> => {
   const idp = await anIdentityProvider(t, () => s.now)
@@ -161,11 +153,11 @@ t.test('an issuer that answers what is no answer is away, and harms nobody', asy
 })
 
 t.test('an issuer that is slow, or never ends, is given up', async (t) => {
+  type Response = Parameters<Parameters<IdentityProvider['answers']['set']>[1]>[1]
   const drip = (response: Response): void => {
     const timer = setInterval(() => response.write(' '), 50)
     response.on('close', () => clearInterval(timer))
   }
-  type Response = Parameters<Parameters<IdentityProvider['answers']['set']>[1]>[1]
   const flood = (response: Response): void => {
     while (!response.destroyed && response.write(' '.repeat(65_536)));
     response.once('drain', () => flood(response))
@@ -174,6 +166,7 @@ t.test('an issuer that is slow, or never ends, is given up', async (t) => {
     ['no answer', () => {}],
     ['a byte at a time', drip],
     ['without an end', flood],
+    ['an error without an end', (response) => flood(response.writeHead(404))],
   ]
   await Promise.all(
     ways.flatMap(([name, answer]) =>

@@ -21,14 +21,7 @@ const seconds = () => Math.floor(s.now.getTime() / 1_000)
 const bearer = ({ secret }: { secret: string }): Form => ({ authorization: `Bearer ${secret}` })
 
 const exchange = (subject_token: string, form: Form = {}, headers: Form = {}): Promise<Answer> =>
-  s.stranger.post(
-    '/oauth/token',
-    new URLSearchParams({
-      ...{ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token, audience: API },
-      ...{ subject_token_type: 'urn:ietf:params:oauth:token-type:jwt', ...form },
-    }).toString(),
-    { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-  )
+  s.exchange(subject_token, { audience: API, ...form }, headers)
 
 const tokenOf = (answer: Answer): string => made(answer).access_token
 const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())

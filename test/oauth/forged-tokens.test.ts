@@ -15,18 +15,8 @@ await s.aMembership(acme.id, { user_id: 'alice' })
 const idp = await anIdentityProvider(t, () => s.now)
 made(await s.root.post('/issuers', { issuer: idp.issuer, audiences: [AUDIENCE] }))
 
-const form = (path: string, fields: Record<string, string>, headers = {}): Promise<Answer> =>
-  s.stranger.post(path, new URLSearchParams(fields).toString(), {
-    ...{ 'content-type': 'application/x-www-form-urlencoded', ...headers },
-  })
-
-const exchange = (subject_token: string): Promise<Answer> =>
-  form('/oauth/token', {
-    ...{ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token, tenant_id: acme.id },
-    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-  })
-const introspect = (token: string): Promise<Answer> =>
-  form('/oauth/introspect', { token }, { authorization: `Bearer ${s.root_api_key}` })
+const exchange = (token: string): Promise<Answer> => s.exchange(token, { tenant_id: acme.id })
+const introspect = (token: string): Promise<Answer> => s.root.form('/oauth/introspect', { token })
 const call = (token: string): Promise<Answer> => s.as(token).get(`/tenants/${acme.id}`)
 
 const decode = (part: string | undefined) => JSON.parse(Buffer.from(part ?? '', 'base64url').toString())
@@ -108,8 +98,7 @@ t.test('the other signature that ECDSA allows is the same token, and ends with i
   const other = mirrored(token)
   t.not(other, token)
   t.match((await introspect(other)).body, { active: true })
-  const headers = { authorization: `Bearer ${s.root_api_key}` }
-  t.equal((await form('/oauth/revoke', { token }, headers)).status, 200)
+  t.equal((await s.root.form('/oauth/revoke', { token })).status, 200)
   t.same((await introspect(other)).body, { active: false })
   t.match(await call(other), { status: 401, body: { code: 'token.stale' } })
 })
