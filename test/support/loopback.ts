@@ -20,10 +20,10 @@ export const aLoopback = async (t: Test): Promise<Loopback> => {
   return { url, serve: (listener) => void server.on('request', listener) }
 }
 
-/** A service for those who speak HTTP: its issuer is where it is. */
-export const aServedService = async (t: Test, options: Omit<Options, 'issuer'> = {}): Promise<TestService> => {
+/** A service for those who speak HTTP: its issuer is where it is, and the time is theirs. */
+export const aServedService = async (t: Test, options: Omit<Options, 'issuer' | 'live'> = {}): Promise<TestService> => {
   const { url, serve } = await aLoopback(t)
-  const s = await aService(t, { ...options, issuer: url })
+  const s = await aService(t, { ...options, issuer: url, live: true })
   const { fastify } = s.service.app
   await fastify.ready()
   serve(fastify.routing)

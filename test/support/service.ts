@@ -208,11 +208,19 @@ export interface Options {
   audiences?: string[]
   allow_loopback_issuers?: boolean
   now?: Date
+  /** The time is that of everybody else: for those whose clock no test can set. */
+  live?: boolean
   signing_algorithm?: Algorithm
   /** Another service whose database, secrets and clock this one shares: a replica of it. */
   replica_of?: TestService
   /** Replicas only: sealed with the first, now with the second. */
   encryption_keys?: { previous?: Buffer; present: Buffer }
+}
+
+const liveTime = {
+  get now() {
+    return new Date()
+  },
 }
 
 /** A service of its own, closed when the test ends. */
@@ -226,7 +234,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     encryption_keys,
   } = options
   const test_database = replica_of?.test_database ?? (await openTestDatabase())
-  const time = replica_of?.time ?? { now: options.now ?? new Date() }
+  const time = replica_of?.time ?? (options.live ? liveTime : { now: options.now ?? new Date() })
   const logged: Json[] = []
   const log = makeLog('debug', { write: (line) => logged.push(JSON.parse(line)) })
   const opened = {
