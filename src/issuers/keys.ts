@@ -12,6 +12,8 @@ const FAILURE_SECONDS = 5 // a failure too is kept a while: strangers must not h
 interface Place {
   url: string
   jwks: Jwks
+  /** The issuer could not be asked: it is where the keys were before. */
+  is_old?: boolean
 }
 
 /** Where the keys are, as it was found out, or is being found out. */
@@ -65,9 +67,13 @@ export class IssuerKeys {
       looked_at: this.#clock().getTime(),
       good_for_seconds: issuer.jwks_uri === null ? DISCOVERY_SECONDS : Number.POSITIVE_INFINITY,
     }
-    known.place.catch(() => {
-      known.good_for_seconds = FAILURE_SECONDS
-    })
+    const shorten = (seconds: number): void => {
+      known.good_for_seconds = seconds
+    }
+    known.place.then(
+      ({ is_old }) => is_old && shorten(COOLDOWN_SECONDS),
+      () => shorten(FAILURE_SECONDS),
+    )
     return known
   }
 
@@ -76,11 +82,11 @@ export class IssuerKeys {
     const last = await before?.place.catch(() => undefined)
     try {
       const url = jwks_uri ?? (await jwksUriOf(issuer, this.#fetch))
-      if (last?.url === url) return last
+      if (last?.url === url) return { url, jwks: last.jwks }
       const options = { url, fetch: this.#fetch, clock: this.#clock, cooldown_seconds: COOLDOWN_SECONDS }
       return { url, jwks: new Jwks(options) }
     } catch (error) {
-      if (last !== undefined && error instanceof TenantryError) return last
+      if (last !== undefined && error instanceof TenantryError) return { ...last, is_old: true }
       throw error
     }
   }

@@ -66,6 +66,13 @@ t.test('an issuer that is known goes on while its discovery document is away', a
   idp.asked.clear()
   for (let i = 0; i < 5; i++) t.equal((await exchange(idp.token())).status, 200)
   t.equal(idp.asked.get(DISCOVERY), undefined)
+  idp.answers.set(DISCOVERY, (_, response) => {
+    response.end(JSON.stringify({ issuer: idp.issuer, jwks_uri: `${idp.issuer}/moved` }))
+  })
+  idp.answers.set('/moved', (_, response) => void response.end(JSON.stringify(idp.jwks)))
+  s.advance(30)
+  t.equal((await exchange(idp.token())).status, 200)
+  t.equal(idp.asked.get('/moved'), 1, 'and is soon asked again')
 })
 
 t.test(
