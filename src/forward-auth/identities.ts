@@ -4,7 +4,8 @@ import type { ApiKeys } from '../api-keys/authentication.ts'
 import { isSecret } from '../api-keys/secrets.ts'
 import { readFactsOfApiKey, type Tenant } from '../authorization/facts.ts'
 import type { Database } from '../database/scope.ts'
-import { credentialIn, isToken, unauthorized } from '../http/authentication.ts'
+import { Problem } from '../errors.ts'
+import { credentialIn, isToken } from '../http/authentication.ts'
 import type { Rights } from '../http/principal.ts'
 import type { Holder, TokenHolders } from '../tokens/authentication.ts'
 
@@ -39,17 +40,17 @@ export const identify = async (
 ): Promise<Identity> => {
   const credential = credentialIn(authorization)
   if (api_keys && isSecret(credential)) return ofApiKey(services, credential)
-  if (!isToken(credential)) throw unauthorized('credential.invalid')
+  if (!isToken(credential)) throw new Problem('credential.invalid')
   const holder = await services.token_holders.holderOf(credential, audience)
-  if (typeof holder === 'string') throw unauthorized(holder)
+  if (typeof holder === 'string') throw new Problem(holder)
   return ofHolder(holder)
 }
 
 const ofApiKey = async ({ database, api_keys }: IdentityServices, secret: string): Promise<Identity> => {
   const key = await api_keys.find(secret)
-  if (key === undefined || key.tenant_id === null) throw unauthorized('credential.invalid')
+  if (key === undefined || key.tenant_id === null) throw new Problem('credential.invalid')
   const facts = await readFactsOfApiKey(database, key.tenant_id, key.id)
-  if (!facts?.api_key) throw unauthorized('credential.invalid') // deleted since it was found
+  if (!facts?.api_key) throw new Problem('credential.invalid') // deleted since it was found
   return { ...MACHINE, tenant: facts.tenant, client_id: key.id, rights: key.rights }
 }
 

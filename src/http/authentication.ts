@@ -13,22 +13,13 @@ import type { Identity, Principal } from './principal.ts'
 const BEARER = /^Bearer ([^\s]+)$/i
 const JWT_START = 'eyJ' // base64url of `{"`
 
-// RFC 6750 §3.1: no error code when no credential was sent.
-const challenge = (error?: string): { headers: Record<string, string> } => ({
-  headers: { 'WWW-Authenticate': error ? `Bearer realm="tenantry", error="${error}"` : 'Bearer realm="tenantry"' },
-})
-
 /** What an `Authorization` header shows. @throws Problem 401 */
-export const credentialIn = (authorization: string | undefined): string => {
-  if (!authorization) throw new Problem('credential.missing', challenge())
+export const credentialIn = (authorization = ''): string => {
+  if (!/^Bearer\b/i.test(authorization)) throw new Problem('credential.missing') // RFC 6750 §3.1: another scheme is none
   const credential = BEARER.exec(authorization)?.[1]
-  if (!credential) throw new Problem('credential.invalid', challenge('invalid_request'))
+  if (!credential) throw new Problem('credential.invalid')
   return credential
 }
-
-/** The 401 for a credential that is not good. */
-export const unauthorized = (code: 'credential.invalid' | 'token.invalid' | 'token.stale', detail?: string): Problem =>
-  new Problem(code, { ...challenge('invalid_token'), ...(detail !== undefined && { detail }) })
 
 export const isToken = (credential: string): boolean => credential.startsWith(JWT_START)
 
@@ -47,7 +38,7 @@ export const identifyWith =
   async (request: FastifyRequest): Promise<void> => {
     const credential = credentialIn(request.headers.authorization)
     const found = await strangers.find(credential, namedTenant(request))
-    if (typeof found === 'string') throw unauthorized('token.invalid', found)
+    if (typeof found === 'string') throw new Problem('token.invalid', { detail: found })
     request.identities = found ?? [
       identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false })),
     ]
@@ -74,11 +65,11 @@ const principalOf = async (
   if (isSecret(credential)) {
     const principal = await apiKeys.find(credential)
     if (principal) return principal
-    throw unauthorized('credential.invalid')
+    throw new Problem('credential.invalid')
   }
-  if (!isToken(credential)) throw unauthorized('credential.invalid')
+  if (!isToken(credential)) throw new Problem('credential.invalid')
   const holder = await tokenHolders.find(credential, { any_audience })
-  if (typeof holder === 'string') throw unauthorized(holder)
+  if (typeof holder === 'string') throw new Problem(holder)
   return holder
 }
 

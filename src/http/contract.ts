@@ -266,14 +266,13 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   preValidation: async (request) => {
     if (request.body === undefined && !operation.body_required) request.body = {}
   },
-  preHandler: operation.public
-    ? []
-    : async (request) => {
-        requireStorable(request.params, 'path')
-        requireStorable(request.query, 'query')
-        requireStorable(request.body)
-        if (operation.scope !== 'self') await guards.authorize(request, operation)
-      },
+  preHandler: async (request) => {
+    requireStorable(request.body)
+    if (operation.public) return // what else it is given is no key to anything stored
+    requireStorable(request.params, 'path')
+    requireStorable(request.query, 'query')
+    if (operation.scope !== 'self') await guards.authorize(request, operation)
+  },
   handler: async (request, reply) => send(reply, operation, await handler(callOf(request, operation))),
 })
 

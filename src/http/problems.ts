@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CATALOGUE, Problem } from '../errors.ts'
+import { challengeOf } from './challenge.ts'
 import { InvalidPart } from './schemas.ts'
 
 const RETRY_AFTER_SECONDS = '2'
@@ -58,6 +59,7 @@ const answerAs =
     const problem = problemOf(error)
     logProblem(problem, request)
     if (problem.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
+    if (problem.status === 401) reply.header('WWW-Authenticate', challengeOf(problem, issuer))
     return reply
       .code(problem.status)
       .headers(problem.headers)

@@ -12,10 +12,12 @@ const refuse = (pointer: string, detail: string): never => {
 
 const step = (pointer: string, key: string): string => `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
+export const isStorable = (text: string): boolean => !UNSTORABLE.test(text)
+
 /** Throws `request.invalid` at the first text or number that cannot be stored, or below 32 levels. */
 export const requireStorable = (value: unknown, pointer = '', depth = 0): void => {
   if (typeof value === 'string') {
-    if (UNSTORABLE.test(value)) refuse(pointer, 'Text must not hold U+0000 or half of a surrogate pair.')
+    if (!isStorable(value)) refuse(pointer, 'Text must not hold U+0000 or half of a surrogate pair.')
     return
   }
   // JSON can write 1e400, which no double can hold: it would come back as null.

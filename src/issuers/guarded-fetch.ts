@@ -95,6 +95,7 @@ const guardedLookup =
     )
   }
 
+/** @throws RangeError, TypeError for what HTTP can say and a `Response` cannot: a status like 999 */
 const answerOf = (message: IncomingMessage): Response => {
   const headers = Object.entries(message.headers).map(([name, value]): [string, string] => [name, String(value)])
   const status = message.statusCode ?? 0
@@ -116,8 +117,17 @@ export const guardedFetch =
         lookup: guardedLookup(options),
         agent: false,
       })
-      asked.on('response', (message) => resolve(answerOf(message)))
+      // Nothing may be thrown from an event: nobody would catch it, and the process would end.
+      asked.on('response', (message) => {
+        try {
+          resolve(answerOf(message))
+        } catch (error) {
+          reject(error)
+          message.destroy()
+        }
+      })
       asked.on('error', reject)
+      asked.on('close', () => reject(new Error('the connection was closed without an answer'))) // as after a 101
       asked.end()
     })
   }

@@ -1,6 +1,7 @@
 // A token of a trusted issuer, verified: who it says has logged in (OpenID Connect Core §3.1.3.7, RFC 7519, RFC 8725).
 import { API_KEY_SUBJECT_PREFIX, TenantryError } from '@tenantry/client'
 import { openJws } from '@tenantry/client/signed'
+import { isStorable } from '../http/text.ts'
 import type { IssuerKeys } from './keys.ts'
 import { DiscoveryError } from './keys.ts'
 import { ASSIGNED_PREFIX } from './prefixes.ts'
@@ -40,12 +41,14 @@ const unverified = (token: string): { iss?: unknown; aud?: unknown } => {
 
 export const claimedIssuerOf = (token: string): string | undefined => {
   const { iss } = unverified(token)
-  return typeof iss === 'string' ? iss : undefined
+  return isText(iss) ? iss : undefined
 }
 
 /** Whom it claims to be for. */
-export const audiencesIn = (token: string): string[] =>
-  [unverified(token).aud].flat().filter((each) => typeof each === 'string')
+export const audiencesIn = (token: string): string[] => [unverified(token).aud].flat().filter(isText)
+
+/** They are looked up: what no database can hold is nobody's name. */
+const isText = (value: unknown): value is string => typeof value === 'string' && isStorable(value)
 
 /** @throws SubjectTokenError, TenantryError `jwks_unavailable` */
 export const verifySubjectToken = async (
@@ -71,8 +74,7 @@ const emailOf = (
   const [email, verified] = [email_claim, email_verified_claim].map((name) =>
     Object.hasOwn(claims, name) ? claims[name] : undefined,
   )
-  if (typeof email !== 'string' || email === '' || email.length > LONGEST_EMAIL)
-    return { email: null, email_verified: null }
+  if (!isText(email) || email === '' || email.length > LONGEST_EMAIL) return { email: null, email_verified: null }
   // Some providers write "true". Anything else is no promise.
   return { email, email_verified: verified === undefined ? null : verified === true || verified === 'true' }
 }
@@ -124,7 +126,8 @@ const authTimeOf = ({ auth_time }: Record<string, unknown>, iat: number): number
 const userIdOf = (claims: Record<string, unknown>, issuer: TrustedIssuer): string => {
   const { user_id_claim, user_id_prefix, tenant_id, email_claim } = issuer
   const id = Object.hasOwn(claims, user_id_claim) ? claims[user_id_claim] : undefined
-  if (typeof id !== 'string' || id === '') return refuse(`The subject token has no user id ("${user_id_claim}").`)
+  if (typeof id !== 'string' || id === '' || !isStorable(id))
+    return refuse(`The subject token has no user id ("${user_id_claim}").`)
   if (user_id_claim === email_claim && emailOf(claims, issuer).email_verified !== true)
     refuse('The e-mail address, which is the user id, is not verified.')
   const user_id = `${user_id_prefix}${id}`

@@ -1,5 +1,4 @@
 // HTTP in and out of tokens: issuing them, and what others need to verify them.
-import type { components } from '@tenantry/client/contract'
 import { type Member, type MemberFacts, readFactsToIssue } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
@@ -8,10 +7,9 @@ import { Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { requireTenant } from '../http/scope.ts'
 import { statusOf } from '../memberships/rules.ts'
-import { GRANT_TYPES } from '../oauth/handlers.ts'
-import type { PublicJwk } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
+import { protectedResource, serverMetadata } from './metadata.ts'
 import { signWithin } from './size.ts'
 
 interface Services {
@@ -21,7 +19,12 @@ interface Services {
   keys: KeyRing
 }
 
-type Mine = 'issueToken' | 'getJwks' | 'getAuthorizationServerMetadata' | 'getOpenidConfiguration'
+type Mine =
+  | 'issueToken'
+  | 'getJwks'
+  | 'getAuthorizationServerMetadata'
+  | 'getOpenidConfiguration'
+  | 'getProtectedResourceMetadata'
 
 const FIVE_MINUTES = { 'Cache-Control': 'public, max-age=300' }
 
@@ -35,24 +38,6 @@ const requireActiveMember = (facts: MemberFacts | null, now: Date): [MemberFacts
   return [facts, facts.membership]
 }
 
-const CLIENT_AUTH = ['client_secret_basic', 'client_secret_post']
-
-const metadataOf = (issuer: string, keys: readonly PublicJwk[]): components['schemas']['ServerMetadata'] => ({
-  issuer,
-  jwks_uri: `${issuer}/.well-known/jwks.json`,
-  token_endpoint: `${issuer}/oauth/token`,
-  introspection_endpoint: `${issuer}/oauth/introspect`,
-  revocation_endpoint: `${issuer}/oauth/revoke`,
-  grant_types_supported: GRANT_TYPES,
-  token_endpoint_auth_methods_supported: [...CLIENT_AUTH, 'none'],
-  introspection_endpoint_auth_methods_supported: CLIENT_AUTH,
-  revocation_endpoint_auth_methods_supported: CLIENT_AUTH,
-  response_types_supported: [], // RFC 8414 §2: there is no authorization endpoint; users log in elsewhere
-  subject_types_supported: ['public'],
-  id_token_signing_alg_values_supported: [...new Set(keys.map(({ alg }) => alg))],
-  service_documentation: `${issuer}/docs`,
-})
-
 export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick<Handlers, Mine> => {
   const { issuer } = config
   const requireAudience = (audience: string): void => {
@@ -63,7 +48,7 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
   }
   const metadata = async () => ({
     status: 200 as const,
-    body: metadataOf(issuer, await keys.publicKeys()),
+    body: serverMetadata(issuer, await keys.publicKeys()),
     headers: FIVE_MINUTES,
   })
 
@@ -90,5 +75,10 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
     getJwks: async () => ({ status: 200, body: { keys: await keys.publicKeys() }, headers: FIVE_MINUTES }),
     getAuthorizationServerMetadata: metadata,
     getOpenidConfiguration: metadata,
+    getProtectedResourceMetadata: async () => ({
+      status: 200,
+      body: protectedResource(issuer),
+      headers: FIVE_MINUTES,
+    }),
   }
 }

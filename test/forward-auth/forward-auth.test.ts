@@ -91,9 +91,9 @@ t.test('a request without a good credential is 401 with a challenge', async (t) 
   const [header, payload] = token.split('.')
   const cases: [string, Record<string, string>, string, string][] = [
     ['none', {}, 'credential.missing', 'Bearer realm="tenantry"'],
-    ['another scheme', { authorization: 'Basic eDp5' }, 'credential.invalid', 'error="invalid_request"'],
-    ['the scheme alone', { authorization: 'Bearer' }, 'credential.invalid', 'error="invalid_request"'],
-    ['two tokens', { authorization: `Bearer ${token} ${token}` }, 'credential.invalid', 'error="invalid_request"'],
+    ['another scheme', { authorization: 'Basic eDp5' }, 'credential.missing', 'Bearer realm="tenantry"'],
+    ['the scheme alone', { authorization: 'Bearer' }, 'credential.invalid', 'error="invalid_token"'],
+    ['two tokens', { authorization: `Bearer ${token} ${token}` }, 'credential.invalid', 'error="invalid_token"'],
     ['nonsense', { authorization: 'Bearer nothing' }, 'credential.invalid', 'error="invalid_token"'],
     ['a token that is none', { authorization: 'Bearer eyJhbGciOiJub25lIn0.e30.' }, 'token.invalid', 'invalid_token'],
     [

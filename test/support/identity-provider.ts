@@ -1,9 +1,8 @@
 // An identity provider on loopback: real keys, a real key set and discovery over HTTP, and tokens that say what a test wants.
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { once } from 'node:events'
-import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type http from 'node:http'
 import type { Test } from 'tap'
+import { aLoopback } from './loopback.ts'
 
 type Claims = Record<string, unknown>
 type Algorithm = 'RS256' | 'ES256' | 'EdDSA'
@@ -60,7 +59,8 @@ export const anIdentityProvider = async (
   const asked = new Map<string, number>()
   const answers: IdentityProvider['answers'] = new Map()
   const jwks = { keys: [jwkOf(key)] }
-  const server = http.createServer((request, response) => {
+  const { url: issuer, serve } = await aLoopback(t)
+  serve((request, response) => {
     const path = request.url ?? ''
     asked.set(path, (asked.get(path) ?? 0) + 1)
     const answer = answers.get(path)
@@ -72,11 +72,6 @@ export const anIdentityProvider = async (
     response.setHeader('content-type', 'application/json')
     response.end(JSON.stringify(documents[path] ?? {}))
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.closeAllConnections())
-  t.teardown(() => server.close())
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const token = (claims: Claims = {}, header: Claims = {}): string => {
     const iat = Math.floor(now().getTime() / 1_000)
     return signedWith(key, { iss: issuer, aud: AUDIENCE, sub: 'alice', iat, exp: iat + 300, ...claims }, header)

@@ -53,6 +53,11 @@ export class Caller {
 
   get = (url: string, headers?: Record<string, string>) => this.call('GET', url, undefined, headers)
   post = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('POST', url, body, headers)
+  /** As OAuth's endpoints have it. */
+  form = (url: string, fields: Record<string, string>, headers?: Record<string, string>) =>
+    this.post(url, new URLSearchParams(fields).toString(), {
+      ...{ 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    })
   patch = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('PATCH', url, body, headers)
   delete = (url: string, headers?: Record<string, string>) => this.call('DELETE', url, undefined, headers)
 }
@@ -60,7 +65,7 @@ export class Caller {
 const ISSUER = 'http://tenantry.test'
 
 export class TestService {
-  readonly issuer = ISSUER
+  readonly issuer: string
   readonly root_api_key: string
   readonly encryption_key: Buffer
   readonly service: Service
@@ -73,8 +78,9 @@ export class TestService {
   constructor(
     service: Service,
     test_database: TestDatabase,
-    { time, encryption_key, logged }: Pick<TestService, 'time' | 'encryption_key' | 'logged'>,
+    { issuer, time, encryption_key, logged }: Pick<TestService, 'issuer' | 'time' | 'encryption_key' | 'logged'>,
   ) {
+    this.issuer = issuer
     this.service = service
     this.test_database = test_database
     this.root_api_key = service.root_api_key
@@ -140,6 +146,13 @@ export class TestService {
     return access_token
   }
 
+  /** A token exchange (RFC 8693), by nobody in particular unless a header says so. */
+  exchange(subject_token: string, fields: Record<string, string>, headers?: Record<string, string>): Promise<Answer> {
+    const grant_type = 'urn:ietf:params:oauth:grant-type:token-exchange'
+    const subject_token_type = 'urn:ietf:params:oauth:token-type:jwt'
+    return this.stranger.form('/oauth/token', { grant_type, subject_token, subject_token_type, ...fields }, headers)
+  }
+
   /** A new member with this role, and what speaks with that member's token. */
   async aMember(
     tenant_id: string,
@@ -192,11 +205,15 @@ export const TEST_CONFIG = {
   allow_loopback_issuers: false,
 }
 
-interface Options {
+export interface Options {
+  /** Where it is served, if it is. */
+  issuer?: string
   audiences?: string[]
   cors_origins?: string[]
   allow_loopback_issuers?: boolean
   now?: Date
+  /** The time is that of everybody else: for those whose clock no test can set. */
+  live?: boolean
   signing_algorithm?: Algorithm
   /** Another service whose database, secrets and clock this one shares: a replica of it. */
   replica_of?: TestService
@@ -204,9 +221,16 @@ interface Options {
   encryption_keys?: { previous?: Buffer; present: Buffer }
 }
 
+const liveTime = {
+  get now() {
+    return new Date()
+  },
+}
+
 /** A service of its own, closed when the test ends. */
 export const aService = async (t: Test, options: Options = {}): Promise<TestService> => {
   const {
+    issuer = ISSUER,
     audiences,
     cors_origins,
     allow_loopback_issuers = false,
@@ -215,7 +239,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     encryption_keys,
   } = options
   const test_database = replica_of?.test_database ?? (await openTestDatabase())
-  const time = replica_of?.time ?? { now: options.now ?? new Date() }
+  const time = replica_of?.time ?? (options.live ? liveTime : { now: options.now ?? new Date() })
   const logged: Json[] = []
   const log = makeLog('debug', { write: (line) => logged.push(JSON.parse(line)) })
   const opened = {
@@ -227,6 +251,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
   const previous_encryption_key = encryption_keys?.previous
   const config = {
     ...TEST_CONFIG,
+    issuer,
     audiences,
     cors_origins,
     allow_loopback_issuers,
@@ -235,7 +260,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
   }
   const service = await assembleService(opened, config, log, () => time.now)
   t.teardown(() => service.close())
-  return new TestService(service, test_database, { time, encryption_key: opened.encryption_key, logged })
+  return new TestService(service, test_database, { issuer, time, encryption_key: opened.encryption_key, logged })
 }
 
 /** The same database, which the first service closes. */

@@ -193,6 +193,26 @@ t.test('discovery documents tell the issuer and its keys, the same in both place
   t.equal((await s.stranger.get(new URL(oauth.body.jwks_uri).pathname)).status, 200)
 })
 
+t.test('whoever is turned away is told where to learn how tokens are had (RFC 9728)', async (t) => {
+  const resource_metadata = `${s.issuer}/.well-known/oauth-protected-resource`
+  const tries: [string | undefined, string][] = [
+    [undefined, ''],
+    ['nonsense', ', error="invalid_token"'],
+    ['eyJ.x.x', ', error="invalid_token"'],
+  ]
+  for (const [credential, error] of tries) {
+    const { status, headers } = await s.as(credential).get('/memberships')
+    t.equal(status, 401)
+    t.equal(headers['www-authenticate'], `Bearer realm="tenantry", resource_metadata="${resource_metadata}"${error}`)
+  }
+  const basic = await s.stranger.get('/memberships', { authorization: 'Basic eDp5' })
+  t.notMatch(basic.headers['www-authenticate'], /error/, 'RFC 6750 §3.1: no error for another scheme')
+  const { status, headers, body } = await s.stranger.get(new URL(resource_metadata).pathname)
+  t.equal(status, 200)
+  t.equal(headers['cache-control'], 'public, max-age=300')
+  t.match(body, { resource: s.issuer, authorization_servers: [s.issuer], bearer_methods_supported: ['header'] })
+})
+
 t.test('a service that knows only the issuer verifies a token offline, and decides as the service does', async (t) => {
   const { access_token } = (await issue({ audience: AUDIENCE })).body
   const principal = await verifierFor(AUDIENCE).verify(access_token)

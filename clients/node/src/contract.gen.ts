@@ -647,6 +647,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/oauth-protected-resource": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * This API as a protected resource (RFC 9728)
+         * @description Every 401 of this API points here (`resource_metadata` in `WWW-Authenticate`).
+         */
+        get: operations["getProtectedResourceMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/access/v1/evaluation": {
         parameters: {
             query?: never;
@@ -1582,6 +1602,14 @@ export interface components {
             id_token_signing_alg_values_supported: string[];
             service_documentation: string;
         };
+        ProtectedResourceMetadata: {
+            /** @description The audience of tokens for this API. */
+            resource: string;
+            authorization_servers: string[];
+            bearer_methods_supported: string[];
+            resource_name: string;
+            resource_documentation: string;
+        };
         /**
          * @example {
          *       "subject": {
@@ -1879,7 +1907,7 @@ export interface components {
         /** @description No credential, or one that is not valid here. */
         Unauthorized: {
             headers: {
-                /** @description The challenge (RFC 6750). */
+                /** @description The challenge (RFC 6750), with the address of this API's metadata (RFC 9728 §5.1). */
                 "WWW-Authenticate"?: string;
                 [name: string]: unknown;
             };
@@ -3117,6 +3145,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerMetadata"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getProtectedResourceMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtectedResourceMetadata"];
                 };
             };
             default: components["responses"]["Problem"];

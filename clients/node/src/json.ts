@@ -1,4 +1,4 @@
-// JSON from strangers: one object, in UTF-8, no member twice. RFC 8725 §2.4 and RFC 8259 §4: readers differ on which
+// JSON from strangers: one object, in UTF-8, no member twice. RFC 7519 §4 and RFC 8259 §4: readers differ on which
 // of two equal names counts, so a token with both would mean one thing to the signer and another to us.
 
 import { isUtf8 } from 'node:buffer'

@@ -52,6 +52,11 @@ export function aPayload(changes: object = {}): TokenClaims {
 export function aToken(key: SigningKey, parts: { header?: object | string; payload?: object | string } = {}): string {
   const header = typeof parts.header === 'string' ? parts.header : JSON.stringify({ ...headerOf(key), ...parts.header })
   const payload = typeof parts.payload === 'string' ? parts.payload : JSON.stringify(aPayload(parts.payload))
+  return signedText(key, header, payload)
+}
+
+/** A token of exactly these texts. */
+export function signedText(key: SigningKey, header: string, payload: string | Buffer): string {
   const signed = `${encode(header)}.${encode(payload)}`
   return `${signed}.${encode(signatureOf(key, signed))}`
 }
