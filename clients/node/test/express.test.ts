@@ -16,7 +16,16 @@ import {
 } from '../src/express.ts'
 import { createVerifier } from '../src/index.ts'
 import { OTHER_TENANT_ID, TENANT_ID } from './support/tokens.ts'
-import { type Ask, aStaleVerifier, bearer, keepsTenantsApart, options, owesRefusals } from './support/two-tenants.ts'
+import {
+  type Ask,
+  aStaleVerifier,
+  bearer,
+  bodyInHalves,
+  keepsTenantsApart,
+  letIn,
+  options,
+  owesRefusals,
+} from './support/two-tenants.ts'
 
 async function serve(t: Test, listener: RequestListener): Promise<Ask> {
   const server = createServer(listener)
@@ -27,7 +36,8 @@ async function serve(t: Test, listener: RequestListener): Promise<Ask> {
   })
   const { port } = server.address() as AddressInfo
   return async (path, headers = {}, body) => {
-    const init = body === undefined ? { headers } : { method: 'POST', headers: { ...json, ...headers }, body }
+    const half = { method: 'POST', duplex: 'half' as const, headers: { ...json, ...headers } }
+    const init = body === undefined ? { headers } : { ...half, body: bodyInHalves(headers['x-request'] ?? '') }
     const response = await fetch(`http://127.0.0.1:${port}${path}`, init)
     return { status: response.status, headers: response.headers, body: await response.text() }
   }
@@ -102,6 +112,10 @@ t.test('Express: something else called `tenant` on the request is nobody', async
 t.test('Express: the context lasts through parsing, promises and timers, and never mixes tenants', async (t) => {
   const app = express()
   app.use(tenantry(options))
+  app.use((request, _response, next) => {
+    letIn(request.headers['x-request'])
+    next()
+  })
   app.use(express.json())
   app.post('/seen', async (_request, response) => void response.json(await seenTenants()))
   await keepsTenantsApart(t, await serve(t, app), '/seen')
@@ -115,7 +129,7 @@ t.test('the context lasts where the body is read by hand, in events of the socke
       const seen: string[] = []
       request.on('data', () => seen.push(currentTenant()))
       request.on('end', () => void seenTenants().then((more) => response.end(JSON.stringify([...seen, ...more]))))
-      response.on('finish', () => seen.push(currentTenant()))
+      letIn(request.headers['x-request'])
     })
   })
   await keepsTenantsApart(t, ask, '/')

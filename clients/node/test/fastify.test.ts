@@ -6,7 +6,7 @@ import { createVerifier } from '../src/index.ts'
 import { FeedServer } from './support/feed-server.ts'
 import { ManualTime, until } from './support/manual-time.ts'
 import { AUDIENCE, aKey, aToken, ISSUER, NOW, NOW_SECONDS, OTHER_TENANT_ID, TENANT_ID } from './support/tokens.ts'
-import { keepsTenantsApart, options as sharedOptions } from './support/two-tenants.ts'
+import { type Ask, bodyInHalves, keepsTenantsApart, letIn, options as sharedOptions } from './support/two-tenants.ts'
 
 const key = aKey()
 const options = {
@@ -251,7 +251,11 @@ t.test('the context lasts from onRequest to onResponse, and never mixes tenants'
   const see = (request: object) => seen.set(request, [...(seen.get(request) ?? []), currentTenant()])
   const afterwards: string[][] = []
   await app.register(tenantry, sharedOptions)
-  app.addHook('onRequest', async (request) => void see(request))
+  app.addHook('onRequest', async (request) => {
+    see(request)
+    request.raw.once('end', () => see(request))
+    letIn(request.headers['x-request'])
+  })
   app.addHook('preParsing', async (request) => void see(request))
   app.addHook('preValidation', async (request) => void see(request))
   app.addHook('preHandler', (request, _reply, done) => {
@@ -268,15 +272,16 @@ t.test('the context lasts from onRequest to onResponse, and never mixes tenants'
     return seen.get(see(request) && request)
   })
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
-  const ask = async (path: string, headers: Record<string, string> = {}, body = '') => {
+  const ask: Ask = async (path, headers = {}) => {
     const response = await fetch(`${address}${path}`, {
-      ...{ method: 'POST', body, headers: { ...headers, 'content-type': 'application/json' } },
+      ...{ method: 'POST', headers: { ...headers, 'content-type': 'application/json' } },
+      ...{ body: bodyInHalves(headers['x-request'] ?? ''), duplex: 'half' },
     })
     return { status: response.status, headers: response.headers, body: await response.text() }
   }
   await keepsTenantsApart(t, ask, '/seen')
   await until(() => afterwards.length === 40)
-  t.ok(afterwards.every((tenants) => tenants.length === 10 && new Set(tenants).size === 1))
+  t.ok(afterwards.every((tenants) => tenants.length === 11 && new Set(tenants).size === 1))
   t.equal(findContext(), undefined)
 })
 

@@ -74,12 +74,33 @@ export async function owesRefusals(t: Test, ask: Ask): Promise<void> {
 /** Forty requests of two tenants, at once; `path` answers the tenant that its work was done for, at every step. */
 export async function keepsTenantsApart(t: Test, ask: Ask, path: string): Promise<void> {
   const asked = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? TENANT_ID : OTHER_TENANT_ID))
-  const answers = await Promise.all(asked.map((tenant_id) => ask(path, bearer({ tenant_id }), '{"a":1}')))
+  const answers = await Promise.all(
+    asked.map((tenant_id, i) => ask(path, { ...bearer({ tenant_id }), 'x-request': `${i}` }, '{"a":1}')),
+  )
   const seen = answers.map(({ body }) => [...new Set(JSON.parse(body) as string[])])
   t.same(
     seen,
     asked.map((tenant_id) => [tenant_id]),
   )
+}
+
+const waiting = new Map<string, () => void>()
+
+/** A body whose second half is sent when the request was let in: it arrives on the socket, in no context at all. */
+export function bodyInHalves(id: string): ReadableStream<Uint8Array> {
+  const isLetIn = new Promise<void>((resolve) => waiting.set(id, resolve))
+  return new ReadableStream({
+    async start(controller) {
+      controller.enqueue(Buffer.from('{"a"'))
+      await isLetIn
+      controller.enqueue(Buffer.from(':1}'))
+      controller.close()
+    },
+  })
+}
+
+export function letIn(id: unknown): void {
+  waiting.get(String(id))?.()
 }
 
 /** A verifier whose feed was current 31 seconds ago, and is away since. */
