@@ -64,10 +64,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
       requireFollowing(feed, when_stale)
       feed?.start()
       const { payload, kid } = await openJws(token, { types: [ACCESS_TOKEN], max_bytes, algorithms, findKey })
-      if (feed?.isReady === false) await feed.ready()
+      await feed?.catchUp(when_stale)
       assertClaims(payload)
       judge(payload, settings)
-      feed?.judge(payload, kid, when_stale)
+      await feed?.judge(payload, kid, token, when_stale)
       return new Principal(payload)
     },
     ready: async () => feed?.ready(),
