@@ -27,5 +27,7 @@ export { type Revocable, targetsOf as revocationTargetsOf } from './revocations/
 export type { WhenStale } from './revocations/staleness.ts'
 export type { Timer } from './revocations/timer.ts'
 export { BUILT_IN_ROLES, type BuiltInRole, type BuiltInRoleKey, satisfiesRole } from './roles.ts'
+export type { TokenSourceOptions } from './token-source/options.ts'
+export { createTokenSource, type TokenRequest, type TokenSource } from './token-source/source.ts'
 export { createVerifier, type Verifier, type VerifyOptions } from './verifier.ts'
 export type { LocalKeys, VerifierOptions } from './verifier-options.ts'
