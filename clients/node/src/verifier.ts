@@ -96,8 +96,8 @@ function judge({ iss, aud, exp, nbf }: TokenClaims, settings: VerifierSettings):
   const isForUs = typeof aud === 'string' ? aud === settings.audience : aud.includes(settings.audience)
   if (!isForUs) throw invalidToken('audience', 'The token is for another audience.')
   const now = settings.clock().getTime()
-  // RFC 7519 §4.1.4: "on or after" the instant of exp it is over.
-  if (now >= exp * 1_000 + settings.clock_tolerance_ms) throw invalidToken('expired', 'The token has expired.')
+  // RFC 7519 §4.1.4: "on or after" the instant of exp it is over. Asked so that a clock that does not know says no.
+  if (!(now < exp * 1_000 + settings.clock_tolerance_ms)) throw invalidToken('expired', 'The token has expired.')
   if (nbf !== undefined && now < nbf * 1_000 - settings.clock_tolerance_ms) {
     throw invalidToken('not_yet_valid', 'The token is not valid yet.')
   }

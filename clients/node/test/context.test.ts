@@ -148,6 +148,16 @@ t.test('the rights in a job end with the token that they come from; the tenant d
   t.ok(before.holds('invoice:read'))
 })
 
+t.test('a clock that does not know the time gives no rights, and no more time', async (t) => {
+  const clock = () => new Date(Number.NaN)
+  t.notOk((await runWithContext(serialized, getContext, { clock })).holds('invoice:read'))
+  const job = await inRequest(() => serializeContext({ deadline: later(600) }))
+  await t.rejects(
+    runWithContext(job, () => t.fail('was done'), { clock }),
+    { code: 'context_expired' },
+  )
+})
+
 t.test('a job past its deadline is not done, and a job of a job has no later one', async (t) => {
   const job = await inRequest(() => serializeContext({ deadline: later(600) }))
   t.equal(await runWithContext(job, currentTenant, { clock: () => later(599) }), TENANT_ID)

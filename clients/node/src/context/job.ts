@@ -6,7 +6,7 @@ import { TenantryError } from '../errors.ts'
 import { readInstant } from '../instant.ts'
 import { isObject } from '../json.ts'
 import { isPattern } from '../permissions.ts'
-import { type ContextData, TenantContext } from './context.ts'
+import { type ContextData, isBefore, TenantContext } from './context.ts'
 import { enterContext, getContext } from './current.ts'
 
 /** What a job carries: JSON without a token, and `v`, the version of this form. */
@@ -54,7 +54,7 @@ export async function runWithContext<T>(
   { recheck, clock = () => new Date() }: RestoreOptions = {},
 ): Promise<Awaited<T>> {
   const data = readContext(serialized)
-  if (data.deadline !== null && clock().getTime() >= Date.parse(data.deadline)) {
+  if (data.deadline !== null && !isBefore(clock(), data.deadline)) {
     throw new TenantryError('context_expired', 'The deadline of the job has passed.')
   }
   const context = new TenantContext('job', data, clock)
