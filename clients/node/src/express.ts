@@ -5,7 +5,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   type AdapterOptions,
   authenticate,
-  refuseStranger,
+  isAuthenticated,
+  principalOf,
+  rememberPrincipal,
   requireSound,
   requireTenantOf,
   verifierFrom,
@@ -13,7 +15,9 @@ import {
 import { refusalOf } from './adapters/refusal.ts'
 import { contextOf } from './context/context.ts'
 import { enterContext, keepContext } from './context/current.ts'
-import { Principal } from './principal.ts'
+import type { Principal } from './principal.ts'
+
+export type { AdapterOptions }
 
 declare module 'node:http' {
   interface IncomingMessage {
@@ -50,7 +54,7 @@ export function tenantry(options: AdapterOptions): Middleware {
   const { when_stale } = options
   return (request, response, next) => {
     authenticate(verifier, request.headers.authorization, { when_stale }).then(
-      (principal) => (request.tenant instanceof Principal ? next() : enter(request, response, principal, next)),
+      (principal) => (isAuthenticated(request) ? next() : enter(request, response, principal, next)),
       (error: unknown) => answerRefusals(error, request, response, next),
     )
   }
@@ -58,6 +62,7 @@ export function tenantry(options: AdapterOptions): Middleware {
 
 function enter(request: IncomingMessage, response: ServerResponse, principal: Principal, next: Next): void {
   const context = contextOf(principal)
+  rememberPrincipal(request, principal)
   request.tenant = principal
   keepContext(request, context)
   keepContext(response, context)
@@ -102,8 +107,7 @@ export function requirePermission(permission: string): Middleware {
  * @example const { tenant_id } = getPrincipal(request)
  */
 export function getPrincipal(request: IncomingMessage): Principal {
-  // Others may have put something of that name there, too.
-  return request.tenant instanceof Principal ? request.tenant : refuseStranger()
+  return principalOf(request)
 }
 
 /**

@@ -4,7 +4,8 @@
 import {
   type AdapterOptions,
   authenticate,
-  refuseStranger,
+  principalOf,
+  rememberPrincipal,
   requireSound,
   requireTenantOf,
   verifierFrom,
@@ -14,6 +15,8 @@ import { contextOf } from './context/context.ts'
 import { enterContext } from './context/current.ts'
 import type { Principal } from './principal.ts'
 import type { VerifyOptions } from './verifier.ts'
+
+export type { AdapterOptions }
 
 /** Whatever else the framework passes, such as the route's parameters, comes after the request. */
 export type Handler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Response | Promise<Response>
@@ -29,8 +32,6 @@ export type Protect = <Rest extends unknown[]>(
   handler: Handler<Rest>,
   options?: ProtectOptions<Rest>,
 ) => (request: Request, ...rest: Rest) => Promise<Response>
-
-const principals = new WeakMap<Request, Principal>()
 
 /**
  * Makes what handlers are wrapped in: the request is authenticated and its guards are asked before the handler is called,
@@ -51,7 +52,7 @@ export function tenantry(options: AdapterOptions): Protect {
     return async (request, ...rest) => {
       try {
         const principal = await authenticate(verifier, request.headers.get('authorization'), { when_stale })
-        principals.set(request, principal)
+        rememberPrincipal(request, principal)
         return await enterContext(contextOf(principal), async () => {
           for (const guard of guards) guard(principal, request, ...rest)
           return await handler(request, ...rest)
@@ -92,7 +93,7 @@ export function requirePermission(permission: string): Guard {
  * @throws TenantryError `invalid_token` (401) for any other request
  */
 export function getPrincipal(request: Request): Principal {
-  return principals.get(request) ?? refuseStranger()
+  return principalOf(request)
 }
 
 /** The answer that an error of ours stands for; undefined for any other, and for a mistake in the application. */

@@ -4,7 +4,9 @@ import type { Context, MiddlewareHandler } from 'hono'
 import {
   type AdapterOptions,
   authenticate,
-  refuseStranger,
+  isAuthenticated,
+  principalOf,
+  rememberPrincipal,
   requireSound,
   requireTenantOf,
   verifierFrom,
@@ -12,9 +14,9 @@ import {
 import { contextOf } from './context/context.ts'
 import { enterContext } from './context/current.ts'
 import { refusalResponse } from './fetch.ts'
-import { Principal } from './principal.ts'
+import type { Principal } from './principal.ts'
 
-export { refusalResponse }
+export { type AdapterOptions, refusalResponse }
 
 declare module 'hono' {
   interface ContextVariableMap {
@@ -42,7 +44,8 @@ export function tenantry(options: AdapterOptions): MiddlewareHandler {
   const { when_stale } = options
   return answering(async (c, next) => {
     const principal = await authenticate(verifier, c.req.header('authorization'), { when_stale })
-    if (c.get('tenant') instanceof Principal) return next
+    if (isAuthenticated(c)) return next
+    rememberPrincipal(c, principal)
     c.set('tenant', principal)
     return () => enterContext(contextOf(principal), next)
   })
@@ -75,9 +78,7 @@ export function requirePermission(permission: string): MiddlewareHandler {
  * @throws TenantryError `invalid_token` (401) on a public route
  */
 export function getPrincipal(c: Context): Principal {
-  const principal = c.get('tenant')
-  // Others may have set something of that name, too.
-  return principal instanceof Principal ? principal : refuseStranger()
+  return principalOf(c)
 }
 
 function guard(check: (principal: Principal, c: Context) => void): MiddlewareHandler {

@@ -83,7 +83,7 @@ t.test('a minted token says what it was told to say', async (t) => {
 })
 
 t.test('an application under test refuses through its own adapter', async (t) => {
-  const issuer = createTestIssuer({ audience: AUDIENCE, issuer: 'https://auth.example.com' })
+  const issuer = createTestIssuer({ audience: AUDIENCE, issuer: 'https://auth.example.com/' })
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(tenantry, issuer.verifierOptions())

@@ -35,6 +35,22 @@ function bearerIn(authorization: string): string {
   return match === null ? refuseStranger() : authorization.slice(match[0].length)
 }
 
+/** Who is calling, by request: nobody else can put somebody in here. */
+const principals = new WeakMap<object, Principal>()
+
+export function rememberPrincipal(request: object, principal: Principal): void {
+  principals.set(request, principal)
+}
+
+export function isAuthenticated(request: object): boolean {
+  return principals.has(request)
+}
+
+/** @throws TenantryError `invalid_token`, reason `missing` */
+export function principalOf(request: object): Principal {
+  return principals.get(request) ?? refuseStranger()
+}
+
 export function refuseStranger(): never {
   throw invalidToken('missing', 'A Bearer token is required.')
 }

@@ -35,7 +35,7 @@ export class TestService {
 
   readonly fetch: typeof globalThis.fetch = async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)
-    switch (url.slice(this.#issuer.length)) {
+    switch (url.slice(this.#issuer.replace(/\/+$/, '').length)) {
       case '/.well-known/jwks.json':
         return Response.json({ keys: [this.#key.jwk] })
       case '/revocations':
