@@ -36,9 +36,9 @@ export type Guard = (request: FastifyRequest, reply: FastifyReply, done: (error?
 
 /**
  * Authenticates every request of the instance it is registered on, before any body is read, puts the principal into
- * `request.tenant`, and enters the tenant context. Answers 401 or 503 as `application/problem+json` (RFC 9457) with `WWW-Authenticate` (RFC
- * 6750 §3). Routes with `config: { public: true }` are let through. A verifier that is made here is closed with the
- * application; one that is given is its owner's to close.
+ * `request.tenant`, and enters the tenant context. Answers 401 or 503 as `application/problem+json` (RFC 9457) with
+ * `WWW-Authenticate` (RFC 6750 §3). Routes with `config: { public: true }` are let through. A verifier that is made here
+ * is closed with the application; one that is given is its owner's to close.
  *
  * @throws TenantryError `configuration`, when registered with wrong options
  * @example
