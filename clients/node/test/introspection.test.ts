@@ -125,15 +125,25 @@ t.test('what becomes known to be stale while it is asked about is refused', asyn
 })
 
 t.test('many who bring the same token share one question, and others have their own', async (t) => {
-  const { server, outcome, tokenOf } = await aScene(t)
+  const { server, outcome, tokenOf, faults } = await aScene(t)
   const answers: (() => void)[] = []
-  server.answerIntrospection = (_request, response) => void answers.push(() => sendJson(response, { active: true }))
+  const open: { destroy(): void }[] = []
+  server.answerIntrospection = (_request, response) => {
+    open.push(response)
+    answers.push(() => sendJson(response, { active: true }))
+  }
   const token = tokenOf()
   const asked = [outcome(token), outcome(token), outcome(token), outcome(tokenOf({ jti: 'another' }))]
   await until(() => answers.length === 2)
   for (const answer of answers) answer()
   t.same(await Promise.all(asked), ['accepted', 'accepted', 'accepted', 'accepted'])
   t.equal(server.count(INTROSPECT), 2)
+  const told = faults.length
+  const refused = [outcome(token), outcome(token), outcome(token)]
+  await until(() => answers.length === 3)
+  for (const response of open) response.destroy()
+  t.same([...new Set(await Promise.all(refused))], ['revocations_unavailable'])
+  t.equal(faults.length, told + 1, 'and a failure is told once')
 })
 
 const troubles: [title: string, trouble: (server: FeedServer) => FeedServer['answerIntrospection']][] = [

@@ -1,7 +1,7 @@
 // Following revocations: begins when first needed, catches up before anything is judged by it, and goes on until closed.
 
 import { TenantryError } from '../errors.ts'
-import { asFault, type FeedFault, unavailable } from './faults.ts'
+import { type FeedFault, unavailable } from './faults.ts'
 import { Introspection } from './introspection.ts'
 import { Knowledge } from './knowledge.ts'
 import type { Revocable } from './rule.ts'
@@ -32,7 +32,7 @@ export class RevocationFeed {
   constructor(options: FeedOptions) {
     this.#options = options
     this.#knowledge = new Knowledge(options.clock, () => this.#endWaiting())
-    this.#introspection = new Introspection(options, this.#closing.signal)
+    this.#introspection = new Introspection(options, this.#closing.signal, (fault) => this.#report(fault))
   }
 
   /** Seconds since the feed was last confirmed to be current; Infinity before the first time. */
@@ -100,7 +100,9 @@ export class RevocationFeed {
     if (when_stale !== 'introspect') {
       throw unavailable('It is not known whether the token is stale: the revocation feed is away.', this.#lastFault)
     }
-    await this.#introspect(token)
+    if (!(await this.#introspection.isActive(token))) {
+      throw new TenantryError('stale_token', 'The service says that the token is no good any more. Get a fresh one.')
+    }
     this.#requireFresh(claims, kid) // the feed may have been back meanwhile
   }
 
@@ -109,17 +111,6 @@ export class RevocationFeed {
     const { revocations, freshness } = this.#knowledge
     const target = revocations.findStale(claims, kid, freshness.now().clock_ms)
     if (target !== undefined) throw stale(target)
-  }
-
-  async #introspect(token: string): Promise<void> {
-    try {
-      if (await this.#introspection.isActive(token)) return
-    } catch (error) {
-      const fault = asFault(error, this.#options.introspection_url)
-      this.#report(fault)
-      throw fault
-    }
-    throw new TenantryError('stale_token', 'The service says that the token is no good any more. Get a fresh one.')
   }
 
   close(): void {

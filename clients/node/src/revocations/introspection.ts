@@ -18,11 +18,13 @@ export type IntrospectionOptions = RevocationSettings & { readonly fetch: typeof
 export class Introspection {
   readonly #options: IntrospectionOptions
   readonly #closing: AbortSignal
+  readonly #onFault: (fault: FeedFault) => void
   readonly #pending = new Map<string, Promise<boolean>>()
 
-  constructor(options: IntrospectionOptions, closing: AbortSignal) {
+  constructor(options: IntrospectionOptions, closing: AbortSignal, onFault: (fault: FeedFault) => void) {
     this.#options = options
     this.#closing = closing
+    this.#onFault = onFault
   }
 
   /**
@@ -52,7 +54,9 @@ export class Introspection {
       if (!isObject(document) || typeof document.active !== 'boolean') throw this.#fault('answered nonsense')
       return document.active
     } catch (error) {
-      throw error instanceof FeedFault ? error : this.#fault('cannot be asked', { cause: error })
+      const fault = error instanceof FeedFault ? error : this.#fault('cannot be asked', { cause: error })
+      this.#onFault(fault) // once, however many are waiting
+      throw fault
     } finally {
       deadline.end()
     }
