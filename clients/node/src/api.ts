@@ -5,6 +5,7 @@ import createClient, { type Client } from 'openapi-fetch'
 import type { paths, Schemas } from './contract.ts'
 import { TenantryError } from './errors.ts'
 import { isObject } from './json.ts'
+import { isApiKey } from './revocations/credential.ts'
 
 export type TenantryClientOptions = {
   /** Where the service is, such as `https://tenantry.example.com`. */
@@ -29,7 +30,7 @@ export function createTenantryClient(options: TenantryClientOptions): TenantryCl
   const { base_url, fetch = globalThis.fetch } = options
   const credential = options.api_key ?? options.token
   if (!URL.canParse(base_url)) throw misconfigured('"base_url", an absolute URL')
-  if (typeof credential !== 'string' || credential === '') throw misconfigured('either "api_key" or "token"')
+  if (!isApiKey(credential)) throw misconfigured('either "api_key" or "token", in visible characters')
   return createClient<paths>({
     baseUrl: base_url,
     fetch: (request) => fetch(request),

@@ -10,6 +10,11 @@ const STATUSES = {
   jwks_unavailable: 503,
   revocations_unavailable: 503,
   roles_unavailable: 503,
+  token_refused: 502,
+  token_unavailable: 503,
+  no_context: 500,
+  context_invalid: 500,
+  context_expired: 403,
   configuration: 500,
 } as const
 

@@ -1,12 +1,19 @@
 // The adapter for Fastify 5: authenticates each request from its Bearer token, and gives routes their guards.
 
-import { STATUS_CODES } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { invalidToken, TenantryError } from './errors.ts'
+import {
+  authenticate,
+  refuseStranger,
+  requireSound,
+  requireTenantOf,
+  type VerifierSource,
+  verifierFrom,
+} from './adapters/authentication.ts'
+import { refusalOf } from './adapters/refusal.ts'
+import { contextOf } from './context/context.ts'
+import { enterContext, keepContext } from './context/current.ts'
 import type { Principal } from './principal.ts'
-import { limitOf } from './revocations/staleness.ts'
-import { createVerifier, type Verifier, type VerifyOptions } from './verifier.ts'
-import type { VerifierOptions } from './verifier-options.ts'
+import type { VerifyOptions } from './verifier.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,16 +29,16 @@ declare module 'fastify' {
 }
 
 /** Either a verifier that exists, or what to make one from. */
-export type TenantryPluginOptions = { readonly verifier: Verifier } | VerifierOptions
+export type TenantryPluginOptions = VerifierSource
 
 /** Usable as `onRequest` or `preHandler` of a route. */
-export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+export type Guard = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
 
 /**
- * Authenticates every request of the instance it is registered on, before any body is read, and puts the principal
- * into `request.tenant`. Answers 401 or 503 as `application/problem+json` (RFC 9457) with `WWW-Authenticate` (RFC
- * 6750 §3). Routes with `config: { public: true }` are let through. A verifier that is made here is closed with the
- * application; one that is given is its owner's to close.
+ * Authenticates every request of the instance it is registered on, before any body is read, puts the principal into
+ * `request.tenant`, and enters the tenant context. Answers 401 or 503 as `application/problem+json` (RFC 9457) with
+ * `WWW-Authenticate` (RFC 6750 §3). Routes with `config: { public: true }` are let through. A verifier that is made here
+ * is closed with the application; one that is given is its owner's to close.
  *
  * @throws TenantryError `configuration`, when registered with wrong options
  * @example
@@ -41,16 +48,27 @@ export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<vo
  * app.get('/help', { config: { tenantry: { when_stale: { accept_up_to_seconds: 600 } } } }, showHelp)
  */
 export const tenantry: FastifyPluginAsync<TenantryPluginOptions> = async (app: FastifyInstance, options) => {
-  const verifier = 'verifier' in options ? options.verifier : createVerifier(options)
+  const verifier = verifierFrom(options)
   if (!('verifier' in options)) app.addHook('onClose', async () => verifier.close())
   app.addHook('onRoute', ({ config }) => requireSound(config?.tenantry))
   app.decorateRequest('tenant', null)
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.config.public === true) return
-    await answering(reply, async () => {
-      request.tenant = await verifier.verify(bearerToken(request), request.routeOptions.config.tenantry)
-    })
+  // In the callback style: what `done` goes on with runs in the context, which a promise would end with itself.
+  app.addHook('onRequest', (request, reply, done) => {
+    const { config } = request.routeOptions
+    if (config.public === true) return done()
+    authenticate(verifier, request.headers.authorization, config.tenantry).then(
+      (principal) => enter(request, reply, principal, done),
+      (error: unknown) => refuse(reply, error, done),
+    )
   })
+}
+
+function enter(request: FastifyRequest, reply: FastifyReply, principal: Principal, done: () => void): void {
+  const context = contextOf(principal)
+  request.tenant = principal
+  keepContext(request.raw, context)
+  keepContext(reply.raw, context)
+  enterContext(context, done)
 }
 
 // Fastify's documented way (reference, Plugins, "Handle the scope") to decorate the instance that registers the plugin
@@ -69,11 +87,7 @@ Object.assign(tenantry, {
  * app.get('/invoices', { onRequest: requireTenant((request) => request.headers['x-tenant-id']) }, list)
  */
 export function requireTenant(getTenantId: (request: FastifyRequest) => unknown = tenantIdOfRoute): Guard {
-  return guard((principal, request) => {
-    const tenant_id = getTenantId(request)
-    // What is not there is no tenant's, so it fails like another tenant's id.
-    principal.requireTenant(typeof tenant_id === 'string' ? tenant_id : '')
-  })
+  return guard((principal, request) => requireTenantOf(principal, getTenantId(request)))
 }
 
 /**
@@ -105,7 +119,14 @@ export function getPrincipal(request: FastifyRequest): Principal {
 }
 
 function guard(check: (principal: Principal, request: FastifyRequest) => void): Guard {
-  return (request, reply) => answering(reply, async () => check(getPrincipal(request), request))
+  return (request, reply, done) => {
+    try {
+      check(getPrincipal(request), request)
+    } catch (error) {
+      return refuse(reply, error, done)
+    }
+    done()
+  }
 }
 
 function tenantIdOfRoute(request: FastifyRequest): unknown {
@@ -113,45 +134,9 @@ function tenantIdOfRoute(request: FastifyRequest): unknown {
   return typeof params === 'object' && params !== null && 'tenant_id' in params ? params.tenant_id : undefined
 }
 
-/** A route that is set up wrongly must not start. */
-function requireSound(options: VerifyOptions | undefined): void {
-  if (options?.when_stale !== undefined) limitOf(options.when_stale, 0)
-}
-
-function refuseStranger(): never {
-  throw invalidToken('missing', 'A Bearer token is required.')
-}
-
-/** Another scheme than Bearer counts as no credential at all (RFC 6750 §3.1). Schemes compare without case. */
-function bearerToken(request: FastifyRequest): string {
-  const match = /^bearer(?: +|$)/i.exec(request.headers.authorization ?? '')
-  return match === null ? refuseStranger() : (request.headers.authorization ?? '').slice(match[0].length)
-}
-
 /** Our own errors are answered here; any other is left to the application's error handler. */
-async function answering(reply: FastifyReply, work: () => Promise<void>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    if (!(error instanceof TenantryError) || error.code === 'configuration') throw error
-    await sendProblem(reply, error)
-  }
-}
-
-/** Seconds until it is worth asking again; about the pause between two attempts at the issuer's keys. */
-const RETRY_AFTER_SECONDS = 5
-
-async function sendProblem(reply: FastifyReply, error: TenantryError): Promise<void> {
-  const { code, status, reason, message } = error
-  if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
-  else reply.header('www-authenticate', challengeFor(error))
-  const problem = { type: 'about:blank', title: STATUS_CODES[status], status, code, reason, detail: message }
-  await reply.code(status).type('application/problem+json').send(problem)
-}
-
-/** RFC 6750 §3.1: no `error` for those who sent no credential. It has no error of its own for a token that is stale. */
-function challengeFor({ code, status, reason }: TenantryError): string {
-  if (reason === 'missing') return 'Bearer'
-  if (code === 'stale_token') return 'Bearer error="invalid_token", error_description="stale"'
-  return status === 401 ? 'Bearer error="invalid_token"' : 'Bearer error="insufficient_scope"'
+function refuse(reply: FastifyReply, error: unknown, done: (error: Error) => void): void {
+  const refusal = refusalOf(error)
+  if (refusal !== undefined) reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
+  else done(error instanceof Error ? error : new Error('What was thrown is no error.', { cause: error }))
 }

@@ -1,9 +1,8 @@
 // Who is calling, as a verified token tells.
 
 import type { Actor, TokenClaims } from './claims.ts'
-import { TenantryError } from './errors.ts'
-import { type Grant, holds } from './permissions.ts'
-import { satisfiesRole } from './roles.ts'
+import type { Grant } from './permissions.ts'
+import { TenantRights } from './rights.ts'
 
 /**
  * The bearer of a verified token. It stands for one request: what outlives `expires_at`, such as an open socket,
@@ -14,7 +13,7 @@ import { satisfiesRole } from './roles.ts'
  * principal.requireTenant(invoice.tenant_id)
  * if (principal.holds('invoice:write')) await save(invoice)
  */
-export class Principal {
+export class Principal extends TenantRights {
   /** Null for a machine. */
   readonly user_id: string | null
   readonly tenant_id: string
@@ -38,6 +37,7 @@ export class Principal {
   readonly claims: TokenClaims
 
   constructor(claims: TokenClaims) {
+    super()
     this.user_id = claims.membership_id === null ? null : claims.sub
     this.tenant_id = claims.tenant_id
     this.tenant_slug = claims.tenant_slug
@@ -51,46 +51,5 @@ export class Principal {
     this.expires_at = new Date(claims.exp * 1_000).toISOString()
     this.token_id = claims.jti
     this.claims = claims
-  }
-
-  /** @example principal.holds('invoice:read') */
-  holds(permission: string): boolean {
-    return holds(this.grants, permission)
-  }
-
-  /**
-   * Built-in roles include those below them; a custom role is met only by itself.
-   *
-   * @example principal.hasRole('admin') // true for an owner as well
-   */
-  hasRole(role: string): boolean {
-    return satisfiesRole(this.roles, role)
-  }
-
-  /**
-   * @throws TenantryError `tenant_mismatch` (403) unless the token is for this tenant
-   * @example principal.requireTenant(invoice.tenant_id)
-   */
-  requireTenant(tenant_id: string): void {
-    if (tenant_id === this.tenant_id) return
-    throw new TenantryError('tenant_mismatch', 'The token is for another tenant.')
-  }
-
-  /**
-   * @throws TenantryError `permission_missing` (403), naming the permission
-   * @example principal.requirePermission('invoice:write')
-   */
-  requirePermission(permission: string): void {
-    if (this.holds(permission)) return
-    throw new TenantryError('permission_missing', `The permission "${permission}" is missing.`)
-  }
-
-  /**
-   * @throws TenantryError `role_missing` (403), naming the role
-   * @example principal.requireRole('admin')
-   */
-  requireRole(role: string): void {
-    if (this.hasRole(role)) return
-    throw new TenantryError('role_missing', `The role "${role}" is missing.`)
   }
 }

@@ -21,10 +21,16 @@ export function requireRange(option: string, value: unknown, min: number, max: n
  *
  * @throws TenantryError `configuration`
  */
-export function requireUrl(option: string, value: string | undefined, issuer: string, path: string): string {
+export function requireUrl(
+  option: string,
+  value: string | undefined,
+  issuer: string,
+  path: string,
+  maker = 'createVerifier',
+): string {
   const url = value ?? `${issuer.replace(/\/+$/, '')}${path}`
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url
-  throw misconfigured(`createVerifier needs "issuer" or "${option}" to be an http(s) URL.`)
+  throw misconfigured(`${maker} needs "issuer" or "${option}" to be an http(s) URL.`)
 }
 
 export function misconfigured(message: string): TenantryError {

@@ -66,10 +66,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
       requireFollowing(feed, when_stale)
       feed?.start()
       const { payload, kid } = await openJws(token, { types: [ACCESS_TOKEN], max_bytes, algorithms, findKey })
-      if (feed?.isReady === false) await feed.ready()
+      await feed?.catchUp(when_stale)
       assertClaims(payload)
       judge(payload, settings)
-      feed?.judge(payload, kid, when_stale)
+      await feed?.judge(payload, kid, token, when_stale)
       return new Principal('grants' in payload ? payload : await restoreGrants(payload, token))
     },
     ready: async () => feed?.ready(),
@@ -116,8 +116,8 @@ function judge({ iss, aud, exp, nbf }: SlimClaims | TokenClaims, settings: Verif
   const isForUs = typeof aud === 'string' ? aud === settings.audience : aud.includes(settings.audience)
   if (!isForUs) throw invalidToken('audience', 'The token is for another audience.')
   const now = settings.clock().getTime()
-  // RFC 7519 §4.1.4: "on or after" the instant of exp it is over.
-  if (now >= exp * 1_000 + settings.clock_tolerance_ms) throw invalidToken('expired', 'The token has expired.')
+  // RFC 7519 §4.1.4: "on or after" the instant of exp it is over. Asked so that a clock that does not know says no.
+  if (!(now < exp * 1_000 + settings.clock_tolerance_ms)) throw invalidToken('expired', 'The token has expired.')
   if (nbf !== undefined && now < nbf * 1_000 - settings.clock_tolerance_ms) {
     throw invalidToken('not_yet_valid', 'The token is not valid yet.')
   }

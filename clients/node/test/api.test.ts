@@ -73,3 +73,8 @@ t.test('a client without an address or a credential is not made', async (t) => {
   t.throws(() => createTenantryClient({ base_url: 'tenantry', api_key: 'x' }), configuration)
   t.throws(() => createTenantryClient({ base_url: 'http://localhost', api_key: '' }), TenantryError)
 })
+
+t.test('a credential that no header can carry is refused before anything could quote it', async (t) => {
+  const made = () => createTenantryClient({ base_url: 'http://localhost', api_key: 'tnt_sec\nret' })
+  t.throws(made, { name: 'TenantryError', code: 'configuration', message: /^(?!.*sec)/s })
+})

@@ -1,10 +1,12 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { currentTenant, findContext, getContext } from '../src/context.ts'
 import { getPrincipal, requirePermission, requireRole, requireTenant, tenantry } from '../src/fastify.ts'
 import { createVerifier } from '../src/index.ts'
 import { FeedServer } from './support/feed-server.ts'
 import { ManualTime, until } from './support/manual-time.ts'
 import { AUDIENCE, aKey, aToken, ISSUER, NOW, NOW_SECONDS, OTHER_TENANT_ID, TENANT_ID } from './support/tokens.ts'
+import { type Ask, bodyInHalves, keepsTenantsApart, letIn, options as sharedOptions } from './support/two-tenants.ts'
 
 const key = aKey()
 const options = {
@@ -240,4 +242,58 @@ t.test('a wrong configuration stops the start', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => app.register(tenantry, { ...options, audience: '' }), { code: 'configuration' })
+})
+
+t.test('the context lasts from onRequest to onResponse, and never mixes tenants', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const seen = new WeakMap<object, string[]>()
+  const see = (request: object) => seen.set(request, [...(seen.get(request) ?? []), currentTenant()])
+  const afterwards: string[][] = []
+  await app.register(tenantry, sharedOptions)
+  app.addHook('onRequest', async (request) => {
+    see(request)
+    request.raw.once('end', () => see(request))
+    letIn(request.headers['x-request'])
+  })
+  app.addHook('preParsing', async (request) => void see(request))
+  app.addHook('preValidation', async (request) => void see(request))
+  app.addHook('preHandler', (request, _reply, done) => {
+    see(request)
+    done()
+  })
+  app.addHook('onSend', async (request) => void see(request))
+  app.addHook('onResponse', async (request) => void afterwards.push([...(seen.get(request) ?? []), currentTenant()]))
+  app.post('/seen', async (request) => {
+    see(request)
+    await new Promise((resolve) => setImmediate(resolve))
+    see(request)
+    await new Promise<void>((resolve) => setTimeout(() => resolve(void see(request)), 1))
+    return seen.get(see(request) && request)
+  })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const ask: Ask = async (path, headers = {}) => {
+    const response = await fetch(`${address}${path}`, {
+      ...{ method: 'POST', headers: { ...headers, 'content-type': 'application/json' } },
+      ...{ body: bodyInHalves(headers['x-request'] ?? ''), duplex: 'half' },
+    })
+    return { status: response.status, headers: response.headers, body: await response.text() }
+  }
+  await keepsTenantsApart(t, ask, '/seen')
+  await until(() => afterwards.length === 40)
+  t.ok(afterwards.every((tenants) => tenants.length === 11 && new Set(tenants).size === 1))
+  t.equal(findContext(), undefined)
+})
+
+t.test('a body that cannot be parsed is answered in the context, and a public route has none', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.setErrorHandler((_error, _request, reply) => reply.code(400).send(getContext().tenant_id))
+  await app.register(tenantry, options)
+  app.post('/echo', async (request) => request.body)
+  app.get('/public/context', { config: { public: true } }, async () => ({ context: findContext() ?? null }))
+  const headers = { ...good, 'content-type': 'application/json' }
+  const broken = await app.inject({ method: 'POST', url: '/echo', headers, payload: '{' })
+  t.match(broken, { statusCode: 400, payload: TENANT_ID })
+  t.same((await app.inject({ url: '/public/context', headers: good })).json(), { context: null })
 })

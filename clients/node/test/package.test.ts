@@ -29,25 +29,45 @@ async function installPacked(folder: string): Promise<void> {
 const USE = `
 import { createVerifier, contains, BUILT_IN_ROLES } from '@tenantry/client'
 import * as contract from '@tenantry/client/contract'
-import { requireRole } from '@tenantry/client/fastify'
+import { createTestIssuer } from '@tenantry/client/testing'
+import { currentTenant } from '@tenantry/client/context'
+import { tenantry } from '@tenantry/client/fetch'
 const [owner, admin] = BUILT_IN_ROLES
-console.log(contains([owner], [admin]), typeof createVerifier, typeof requireRole, Object.keys(contract).length)
+console.log(contains([owner], [admin]), typeof createVerifier, Object.keys(contract).length)
+for (const framework of ['fastify', 'express', 'hono', 'fetch']) {
+  const adapter = await import('@tenantry/client/' + framework)
+  const names = ['tenantry', 'getPrincipal', 'requireTenant', 'requireRole', 'requirePermission']
+  console.log(framework, names.every((name) => typeof adapter[name] === 'function'))
+}
+const issuer = createTestIssuer({ audience: 'https://api.example.com' })
+const handler = tenantry(issuer.verifierOptions())(() => new Response(currentTenant()))
+for (const token of [issuer.tokens.wrongTenant(), issuer.tokens.stale()]) {
+  const headers = { authorization: 'Bearer ' + token }
+  const response = await handler(new Request('https://api.example.com', { headers }))
+  console.log(response.status, (await response.text()).slice(-12))
+}
 `
 
-t.test('the packed package works where there is no fastify', async (t) => {
+t.test('the packed package works where there is no framework, and ends by itself', async (t) => {
   // Far from the repository, whose node_modules would be found from anywhere below it.
   const folder = await mkdtemp(join(tmpdir(), 'tenantry-client-'))
   t.teardown(() => rm(folder, { recursive: true }))
   await installPacked(folder)
   await writeFile(join(folder, 'use.mjs'), USE)
   const { stdout } = await run(process.execPath, [join(folder, 'use.mjs')], { cwd: folder, env: {} })
-  await t.rejects(run(process.execPath, ['-e', 'await import("fastify")', '--input-type=module'], { cwd: folder }))
-  t.equal(stdout.trim(), 'true function function 0')
+  for (const framework of ['fastify', 'express', 'hono', 'connect']) {
+    const script = `await import("${framework}")`
+    await t.rejects(run(process.execPath, ['-e', script, '--input-type=module'], { cwd: folder }))
+  }
+  t.same(stdout.trim().split('\n'), [
+    ...['true function 0', 'fastify true', 'express true', 'hono true', 'fetch true'],
+    ...['200 00000000000b', '401 fresh one."}'],
+  ])
   const files = await readdir(join(folder, 'node_modules/@tenantry/client'), { recursive: true })
   for (const wanted of ['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts'])
     t.ok(files.includes(wanted), wanted)
   t.same(
-    files.filter((file) => /test|tsbuildinfo|tsconfig/.test(file)),
+    files.filter((file) => /^test|\.test\.|tsbuildinfo|tsconfig/.test(file)),
     [],
   )
 })

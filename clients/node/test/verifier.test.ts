@@ -161,6 +161,11 @@ t.test('a token ends on the second, and a tolerance moves that second', async (t
   t.ok(await at(-5_000, 5))
 })
 
+t.test('a clock that does not know the time lets nobody in', async (t) => {
+  const verifier = createVerifier({ ...options, clock: () => new Date(Number.NaN) })
+  await t.rejects(verifier.verify(aToken(key)), refusedFor('expired'))
+})
+
 t.test('a verifier that is not told its audience, or is told nonsense, is not made', async (t) => {
   const wrong: object[] = [
     { audience: undefined },

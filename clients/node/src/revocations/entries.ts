@@ -1,6 +1,7 @@
 // What the feed says, whichever way it came: entries that name stale tokens. Judged strictly; unknown members are left
 // alone, so that the service may say more one day.
 
+import { readInstant } from '../instant.ts'
 import { isObject } from '../json.ts'
 
 /**
@@ -39,15 +40,6 @@ function readEntry(value: unknown): RevocationEntry | undefined {
   const expires_at_ms = readInstant(expires_at)
   if (!isText(history) || !isText(target) || !isRevision(rev) || expires_at_ms === undefined) return undefined
   return { history, target, rev, expires_at_ms }
-}
-
-/** RFC 3339 in UTC. `Date.parse` alone would take much more. */
-const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z$/
-
-function readInstant(value: unknown): number | undefined {
-  if (typeof value !== 'string' || !INSTANT.test(value)) return undefined
-  const instant = Date.parse(value)
-  return Number.isNaN(instant) ? undefined : instant
 }
 
 function isTenants(value: unknown): value is readonly string[] | null | undefined {

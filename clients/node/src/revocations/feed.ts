@@ -2,6 +2,7 @@
 
 import { TenantryError } from '../errors.ts'
 import { type FeedFault, unavailable } from './faults.ts'
+import { Introspection } from './introspection.ts'
 import { Knowledge } from './knowledge.ts'
 import type { Revocable } from './rule.ts'
 import { type PollerOptions, SnapshotPoller } from './snapshot.ts'
@@ -17,14 +18,21 @@ export class RevocationFeed {
   readonly #options: FeedOptions
   readonly #knowledge: Knowledge
   readonly #closing = new AbortController()
+  readonly #introspection: Introspection
   #isStarted = false
   #waiting: Promise<void> | undefined
   #endWaiting: () => void = () => {}
   #lastFault: FeedFault | undefined
+  #markFailed: () => void = () => {}
+  /** Until the first attempt that failed. */
+  readonly #failed = new Promise<void>((resolve) => {
+    this.#markFailed = resolve
+  })
 
   constructor(options: FeedOptions) {
     this.#options = options
     this.#knowledge = new Knowledge(options.clock, () => this.#endWaiting())
+    this.#introspection = new Introspection(options, this.#closing.signal, (fault) => this.#report(fault))
   }
 
   /** Seconds since the feed was last confirmed to be current; Infinity before the first time. */
@@ -59,22 +67,50 @@ export class RevocationFeed {
   }
 
   /**
+   * Waits until it has caught up. Where the service can be asked about the token instead, nobody waits longer than for the
+   * first attempt that fails.
+   *
+   * @throws TenantryError `revocations_unavailable`
+   */
+  async catchUp(when_stale: WhenStale = this.#options.when_stale): Promise<void> {
+    if (this.isReady) return
+    if (when_stale !== 'introspect') return await this.ready()
+    this.start()
+    if (!this.#closing.signal.aborted) await Promise.race([this.#failed, this.#wait()])
+  }
+
+  /**
    * Judges a verified token. Whether it is known to be stale comes first, so that an outage never hides it.
    *
    * @throws TenantryError `stale_token` or `revocations_unavailable`
    */
-  judge(token: Revocable, kid: string, when_stale: WhenStale = this.#options.when_stale): void {
-    const { revocations, freshness } = this.#knowledge
+  async judge(
+    claims: Revocable,
+    kid: string,
+    token: string,
+    when_stale: WhenStale = this.#options.when_stale,
+  ): Promise<void> {
+    const { freshness } = this.#knowledge
     const limit_ms = limitOf(when_stale, this.#options.max_staleness_seconds) * 1_000
-    const now = freshness.now()
-    const target = revocations.findStale(token, kid, now.clock_ms)
-    if (target !== undefined) throw stale(target)
-    if (!this.#knowledge.covers(token.tenant_id)) {
+    this.#requireFresh(claims, kid)
+    if (this.isReady && !this.#knowledge.covers(claims.tenant_id)) {
       throw unavailable("The revocation feed does not cover the token's tenant: its API key is another tenant's.")
     }
-    if (freshness.staleness_ms(now) > limit_ms) {
+    if (this.isReady && freshness.staleness_ms() <= limit_ms) return
+    if (when_stale !== 'introspect') {
       throw unavailable('It is not known whether the token is stale: the revocation feed is away.', this.#lastFault)
     }
+    if (!(await this.#introspection.isActive(token))) {
+      throw new TenantryError('stale_token', 'The service says that the token is no good any more. Get a fresh one.')
+    }
+    this.#requireFresh(claims, kid) // the feed may have been back meanwhile
+  }
+
+  /** @throws TenantryError `stale_token` if that is known */
+  #requireFresh(claims: Revocable, kid: string): void {
+    const { revocations, freshness } = this.#knowledge
+    const target = revocations.findStale(claims, kid, freshness.now().clock_ms)
+    if (target !== undefined) throw stale(target)
   }
 
   close(): void {
@@ -99,6 +135,7 @@ export class RevocationFeed {
   /** In a turn of its own, so that what a callback throws is seen, and stops nothing here. */
   #report(fault: FeedFault): void {
     this.#lastFault = fault
+    this.#markFailed()
     queueMicrotask(() => this.#options.on_fault(fault))
   }
 }

@@ -29,6 +29,8 @@ export type RevocationOptions = {
   readonly stream_url?: string | undefined
   /** Default: `<issuer>/revocations`. */
   readonly snapshot_url?: string | undefined
+  /** Where `introspect` asks. Default: `<issuer>/oauth/introspect`. */
+  readonly introspection_url?: string | undefined
   /** Hears of each attempt that failed. The next attempt follows by itself. */
   readonly on_fault?: ((fault: TenantryError) => void) | undefined
   /** For tests. Default: the platform's timers. */
@@ -42,6 +44,7 @@ export type RevocationSettings = {
   readonly poll_ms: number
   readonly stream_url: string
   readonly snapshot_url: string
+  readonly introspection_url: string
   readonly on_fault: (fault: TenantryError) => void
   readonly timer: Timer
   readonly connect: Connect
@@ -78,6 +81,12 @@ export function readRevocationOptions(
     ...{ api_key, max_staleness_seconds, when_stale, poll_ms: poll_seconds * 1_000 },
     stream_url: requireUrl('revocations.stream_url', options.stream_url, issuer, '/revocations/stream'),
     snapshot_url: requireUrl('revocations.snapshot_url', options.snapshot_url, issuer, '/revocations'),
+    introspection_url: requireUrl(
+      'revocations.introspection_url',
+      options.introspection_url,
+      issuer,
+      '/oauth/introspect',
+    ),
     on_fault: options.on_fault ?? (() => {}),
     timer: options.timer ?? platformTimer,
     connect: fetch === undefined ? connectInBackground : connectWith(fetch),

@@ -21,7 +21,8 @@ export type PollerOptions = RevocationSettings & {
   readonly clock_tolerance_ms: number
 }
 
-const TYPE = 'tenantry-revocations+jwt'
+/** The `typ` of a snapshot. */
+export const TYPE = 'tenantry-revocations+jwt'
 
 /** As many entries as are kept, with room to spare. */
 const MAX_BYTES = 64 * 1024 * 1024

@@ -3,10 +3,10 @@
 import { misconfigured } from '../settings.ts'
 
 /**
- * What becomes of tokens while the feed is not current: refused with `revocations_unavailable`, or accepted on what is
- * known until it is that old.
+ * What becomes of tokens while the feed is not current: refused with `revocations_unavailable`, asked about one by one, or
+ * accepted on what is known until it is that old.
  */
-export type WhenStale = 'fail_closed' | { readonly accept_up_to_seconds: number }
+export type WhenStale = 'fail_closed' | 'introspect' | { readonly accept_up_to_seconds: number }
 
 /** As long as the longest token, and a good night's sleep: past that it is no bound any more. */
 const MAX_ACCEPT_SECONDS = 86_400
@@ -17,11 +17,11 @@ const MAX_ACCEPT_SECONDS = 86_400
  * @throws TenantryError `configuration` for anything but a `WhenStale`: a misspelt wish must not open a door
  */
 export function limitOf(when_stale: WhenStale, max_staleness_seconds: number): number {
-  if (when_stale === 'fail_closed') return max_staleness_seconds
+  if (when_stale === 'fail_closed' || when_stale === 'introspect') return max_staleness_seconds
   const seconds: unknown = when_stale?.accept_up_to_seconds
   if (typeof seconds === 'number' && seconds >= 0 && seconds <= MAX_ACCEPT_SECONDS) return seconds
   throw misconfigured(
-    `"when_stale" must be 'fail_closed' or { accept_up_to_seconds: n }, with n from 0 to ${MAX_ACCEPT_SECONDS}.`,
+    `"when_stale" must be 'fail_closed', 'introspect' or { accept_up_to_seconds: n }, with n from 0 to ${MAX_ACCEPT_SECONDS}.`,
   )
 }
 

@@ -21,6 +21,7 @@ export class FeedServer {
   iat = NOW_SECONDS
   answerSnapshot: Answer = (request, response) => this.#sendSnapshot(request, response)
   answerStream: Answer = (request, response) => this.beginStream(request, response)
+  answerIntrospection: Answer = (_request, response) => sendJson(response, { active: true })
   url = ''
   #events = 0
   readonly #server = createServer((request, response) => this.#answer(request, response))
@@ -102,6 +103,7 @@ export class FeedServer {
     this.requests.push({ path, headers: request.headers })
     if (path === '/revocations') this.answerSnapshot(request, response)
     else if (path === '/revocations/stream') this.answerStream(request, response)
+    else if (path === '/oauth/introspect') this.answerIntrospection(request, response)
     else sendKeys(response, [this.key.jwk])
   }
 
@@ -116,6 +118,10 @@ export class FeedServer {
     this.#events++
     return `${this.#events}:${this.#events}:`
   }
+}
+
+export function sendJson(response: ServerResponse, document: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document))
 }
 
 export type SnapshotChanges = { by?: SigningKey; typ?: string; [claim: string]: unknown }
