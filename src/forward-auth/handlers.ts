@@ -38,11 +38,12 @@ const requireRole = ({ roles }: Identity, { role }: Asked): void => {
 }
 
 /** Each is always there, so that it replaces a header of that name from the client; encoded, because a user id may hold anything. */
-const headersOf = ({ tenant, user_id, membership_id, roles, client_id }: Identity): Record<string, string> => ({
+const headersOf = ({ tenant, user_id, membership_id, roles, client_id, actor }: Identity): Record<string, string> => ({
   'Tenantry-Tenant-Id': tenant.id,
   'Tenantry-Tenant-Slug': tenant.slug,
   'Tenantry-User-Id': encodeURIComponent(user_id ?? ''),
   'Tenantry-Membership-Id': membership_id ?? '',
   'Tenantry-Roles': roles.map(encodeURIComponent).join(','),
   'Tenantry-Client-Id': encodeURIComponent(client_id),
+  'Tenantry-Actor': encodeURIComponent(actor ?? ''),
 })

@@ -16,6 +16,8 @@ export interface Identity {
   membership_id: string | null
   roles: readonly string[]
   client_id: string
+  /** Who acts for the user; null when nobody does. */
+  actor: string | null
   rights: Rights
 }
 
@@ -55,11 +57,11 @@ const ofApiKey = async ({ database, api_keys }: IdentityServices, secret: string
 }
 
 const ofHolder = ({ bearer, tenant, member, rights }: Holder): Identity => {
-  const own = { tenant, client_id: bearer.client_id, rights }
+  const own = { tenant, client_id: bearer.client_id, actor: bearer.actor?.sub ?? null, rights }
   if (member === null) return { ...MACHINE, ...own }
   const current = member.roles.map(({ key }) => key)
   const roles = bearer.roles.filter((role) => satisfiesRole(current, role))
   return { ...own, user_id: member.user_id, membership_id: member.id, roles }
 }
 
-const MACHINE = { user_id: null, membership_id: null, roles: [] } as const
+const MACHINE = { user_id: null, membership_id: null, actor: null, roles: [] } as const

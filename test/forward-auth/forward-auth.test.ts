@@ -53,6 +53,7 @@ t.test('a member’s token goes through, and the answer says whose it is', async
     'tenantry-membership-id': membership.id,
     'tenantry-roles': 'admin',
     'tenantry-client-id': (await s.root.get('/api-keys')).body.data[0].id,
+    'tenantry-actor': '',
   })
 })
 
@@ -65,6 +66,7 @@ t.test('a machine’s token goes through; every header is there, empty where the
     'tenantry-membership-id': '',
     'tenantry-roles': '',
     'tenantry-client-id': key.id,
+    'tenantry-actor': '',
   })
   t.match(await ask(token, { permission: 'invoice:write' }), refused(403, 'permission.missing'))
   t.match(await ask(token, { role: 'viewer' }), refused(403, 'role.missing'), 'machines have no roles')

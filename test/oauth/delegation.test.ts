@@ -50,6 +50,8 @@ t.test('the token is the user’s, says who acts, and the history tells of it', 
     ...{ type: 'token.delegated', actor: { type: 'api_key', id: desk.id } },
     data: { jti: principal.token_id, membership_id: alice.id, audience: API, api_key_id: null },
   })
+  const gateway = await s.as(token).get(`/forward-auth?audience=${API}`)
+  t.match(gateway.headers, { 'tenantry-user-id': 'alice', 'tenantry-actor': 'susan' }, 'gateways say it too')
   t.notMatch(JSON.stringify(event), /susan|alice/, 'no personal data')
   const [row] = await s.test_database.superuser(
     'select data from tenantry.event_personal_data where history_id = $1 and revision = $2',

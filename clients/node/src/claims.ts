@@ -70,7 +70,7 @@ const CHECKS: { readonly [claim in Exclude<keyof TokenClaims, 'grants'>]-?: Chec
   permissions: (value) => isListOf(value, isText),
   auth_time: (value) => value === undefined || isSeconds(value),
   issuer_id: (value) => value === undefined || isText(value),
-  act: (value) => value === undefined || isActor(value, MAX_ACTORS),
+  act: (value) => value === undefined || isActor(value),
   rev: (value) => isObject(value) && Object.values(value).every(isCount),
 }
 
@@ -145,7 +145,7 @@ function isSeconds(value: unknown): boolean {
   return Number.isSafeInteger(value) && Number(value) > 0
 }
 
-function isActor(value: unknown, depth: number): boolean {
+export function isActor(value: unknown, depth = MAX_ACTORS): boolean {
   return (
     isObject(value) && isText(value.sub) && (value.act === undefined || (depth > 1 && isActor(value.act, depth - 1)))
   )

@@ -3245,6 +3245,8 @@ export interface operations {
                     "Tenantry-Roles"?: string;
                     /** @description The client that got the token, an API key's id or a trusted issuer's; with an API key, its own id. */
                     "Tenantry-Client-Id"?: string;
+                    /** @description Who acts for the user, where the token was delegated; else empty. */
+                    "Tenantry-Actor"?: string;
                     "Cache-Control": components["headers"]["CacheControl"];
                     [name: string]: unknown;
                 };

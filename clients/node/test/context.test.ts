@@ -50,7 +50,14 @@ t.test('a context tells who it is, and what they may do', async (t) => {
 
 t.test('a job carries what it needs and no token, as JSON', async (t) => {
   t.same(JSON.parse(JSON.stringify(serialized)), {
-    ...{ v: 1, tenant_id: TENANT_ID, user_id: 'alice', membership_id: MEMBERSHIP_ID, client_id: 'client-1' },
+    ...{
+      v: 1,
+      tenant_id: TENANT_ID,
+      user_id: 'alice',
+      membership_id: MEMBERSHIP_ID,
+      client_id: 'client-1',
+      actor: null,
+    },
     roles: ['member'],
     grants: [{ permissions: ['*:read', '*:write', 'tenantry.tenant:read'], excludes: ['billing:*'] }],
     rev: { [TENANT_ID]: 57, platform: 12 },

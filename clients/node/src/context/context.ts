@@ -1,5 +1,6 @@
 // The tenant context: for whom the present work is done, told once and known everywhere below, however asynchronous.
 
+import type { Actor } from '../claims.ts'
 import { TenantryError } from '../errors.ts'
 import type { Grant } from '../permissions.ts'
 import type { Principal } from '../principal.ts'
@@ -13,6 +14,8 @@ export type ContextData = {
   /** Null for a machine. */
   readonly membership_id: string | null
   readonly client_id: string
+  /** Who acts for the user; null when nobody does. */
+  readonly actor: Actor | null
   readonly roles: readonly string[]
   readonly grants: readonly Grant[]
   readonly rev: Readonly<Record<string, number>>
@@ -37,6 +40,7 @@ export class TenantContext extends TenantRights implements ContextData {
   readonly user_id: string | null
   readonly membership_id: string | null
   readonly client_id: string
+  readonly actor: Actor | null
   readonly roles: readonly string[]
   readonly grants: readonly Grant[]
   readonly rev: Readonly<Record<string, number>>
@@ -52,6 +56,7 @@ export class TenantContext extends TenantRights implements ContextData {
     this.user_id = data.user_id
     this.membership_id = data.membership_id
     this.client_id = data.client_id
+    this.actor = data.actor
     this.roles = data.roles
     this.grants = data.grants
     this.rev = data.rev

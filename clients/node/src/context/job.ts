@@ -1,7 +1,7 @@
 // A context that goes into a job and comes back in a worker. Nothing in it is secret, and nothing is signed: a worker
 // trusts it exactly as far as it trusts whoever can write to the queue.
 
-import { API_KEY_SUBJECT_PREFIX } from '../claims.ts'
+import { API_KEY_SUBJECT_PREFIX, isActor } from '../claims.ts'
 import { TenantryError } from '../errors.ts'
 import { readInstant } from '../instant.ts'
 import { isObject } from '../json.ts'
@@ -24,8 +24,8 @@ export function serializeContext({ deadline }: { readonly deadline?: Date | unde
   if (deadline !== undefined && Number.isNaN(deadline.getTime())) {
     throw new TenantryError('configuration', '"deadline" must be a valid Date.')
   }
-  const { tenant_id, user_id, membership_id, client_id, roles, grants, rev, token_id, expires_at } = context
-  const who = { tenant_id, user_id, membership_id, client_id }
+  const { tenant_id, user_id, membership_id, client_id, actor, roles, grants, rev, token_id, expires_at } = context
+  const who = { tenant_id, user_id, membership_id, client_id, actor: structuredClone(actor) }
   const rights = structuredClone({ roles, grants, rev, token_id, expires_at })
   return { v: 1, ...who, ...rights, deadline: earlier(context.deadline, deadline?.toISOString() ?? null) }
 }
@@ -75,6 +75,7 @@ const CHECKS: { readonly [member in keyof SerializedContext]: (value: unknown) =
   user_id: (value) => value === null || (isText(value) && !value.startsWith(API_KEY_SUBJECT_PREFIX)),
   membership_id: (value) => value === null || isText(value),
   client_id: isText,
+  actor: (value) => value === null || isActor(value),
   roles: (value) => Array.isArray(value) && value.every(isText),
   grants: (value) => Array.isArray(value) && value.every(isGrant),
   rev: (value) => isObject(value) && Object.values(value).every(isRevision),
