@@ -25,6 +25,7 @@ import { issuerHandlers } from './issuers/handlers.ts'
 import { IssuerKeys } from './issuers/keys.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
+import { permissionHandlers } from './permissions/handlers.ts'
 import type { Platform } from './platform.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
@@ -110,7 +111,8 @@ export const buildApp = async ({
   const handlers: Handlers = {
     ...tenantHandlers({ database, write }),
     ...membershipHandlers({ database, write, clock }),
-    ...roleHandlers({ database }),
+    ...roleHandlers({ database, write }),
+    ...permissionHandlers({ database, write }),
     ...apiKeyHandlers({ database, write }),
     ...issuerHandlers({ database, write, allow_loopback }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),

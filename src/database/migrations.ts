@@ -99,6 +99,7 @@ export const SERVICE_FUNCTIONS = [
   'holds_api_key(uuid, uuid, timestamptz)',
   'locate_slug(text)',
   'find_issuers(text, uuid)',
+  'read_catalogue_keys()',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

@@ -104,6 +104,7 @@ const principalOf = (bearer: Bearer, found: BearerFacts, now: Date): MemberPrinc
     tenant_id: facts.tenant.id,
     tenant_status: facts.tenant.status,
     rights: [member.roles, bearer.grants],
+    by_name: facts.by_name,
     ends_at: member.expires_at,
     token: bearer.claims,
   }

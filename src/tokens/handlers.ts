@@ -75,7 +75,8 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       const found = await readFactsToIssue(database, { tenant_id, user_id }, principal, now)
       if (!found.holds) throw new Problem('credential.invalid')
       const [facts, member] = requireActiveMember(found.facts, now)
-      const claims = claimsOf(facts, member, { issuer, audience, client_id: principal.id, ttl_seconds, now })
+      const { catalogue } = found
+      const claims = claimsOf(facts, member, { issuer, audience, client_id: principal.id, ttl_seconds, now, catalogue })
       // The membership ends within this very second, and the times of a token are whole seconds.
       if (claims.exp <= claims.iat) throw new Problem('membership.expired')
       const { access_token: sign } = await keys.signersAt(facts.platform_revision)

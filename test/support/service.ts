@@ -54,6 +54,7 @@ export class Caller {
   get = (url: string, headers?: Record<string, string>) => this.call('GET', url, undefined, headers)
   post = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('POST', url, body, headers)
   patch = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('PATCH', url, body, headers)
+  put = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('PUT', url, body, headers)
   delete = (url: string, headers?: Record<string, string>) => this.call('DELETE', url, undefined, headers)
 }
 
@@ -130,6 +131,12 @@ export class TestService {
   async anIssuer(input: Partial<Schemas['IssuerCreate']> = {}): Promise<Schemas['Issuer']> {
     const issuer = `https://${++this.#names}.login.example`
     return made(await this.root.post('/issuers', { issuer, audiences: ['my-application'], ...input }))
+  }
+
+  /** A role of the tenant, or a shared one; `invoice:read` unless it says otherwise. */
+  async aRole(input: Partial<Schemas['RoleCreate']> = {}): Promise<Schemas['Role']> {
+    const key = `role-${++this.#names}`
+    return made(await this.root.post('/roles', { key, name: key, permissions: ['invoice:read'], ...input }))
   }
 
   /** A token of the user for Tenantry itself, unless another audience is asked for. */

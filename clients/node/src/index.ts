@@ -2,10 +2,12 @@
 
 export {
   createTenantryClient,
+  type DryRun,
   type TenantryClient,
   type TenantryClientOptions,
   TenantryProblem,
   unwrap,
+  unwrapDryRun,
 } from './api.ts'
 export { API_KEY_SUBJECT_PREFIX, assertClaims, factsOf, type TokenClaims } from './claims.ts'
 export { contains, firstOutside, MAX_COMPARISONS, TOO_LARGE } from './containment.ts'
