@@ -5,7 +5,7 @@ import { History } from '../database/history.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { By } from '../http/write.ts'
-import type { RoleRow } from '../roles/queries.ts'
+import type { RoleRow } from '../roles/operations.ts'
 import {
   countHolders,
   listHolders,
@@ -18,7 +18,8 @@ import {
 export { countHolders, listHolders } from './queries.ts'
 
 /** What one transaction does in a few seconds. Whoever writes in one of these tenants waits for it. */
-export const MOST_REMAPPED = 10_000
+const MOST_REMAPPED = 10_000
+const MOST_TENANTS = 500
 const AT_A_TIME = 500
 
 /**
@@ -27,12 +28,13 @@ const AT_A_TIME = 500
  * @throws Problem `role.in_use` for more than can be done at once
  */
 export const remapHolders = async (tx: Tx, by: By, own: History, from: RoleRow, to: RoleRow): Promise<void> => {
-  if ((await countHolders(tx, from)) > MOST_REMAPPED) {
+  const tenants = await listTenantsOfHolders(tx, from)
+  if (tenants.length > MOST_TENANTS || (await countHolders(tx, from)) > MOST_REMAPPED) {
     throw new Problem('role.in_use', {
-      detail: `More than ${MOST_REMAPPED} memberships hold this role, and so many at once are not changed. Change some first.`,
+      detail: `More than ${MOST_REMAPPED} memberships, or people in more than ${MOST_TENANTS} tenants, hold this role, and so many at once are not changed. Give some of them another role first.`,
     })
   }
-  for (const tenant_id of await listTenantsOfHolders(tx, from)) {
+  for (const tenant_id of tenants) {
     const history = tenant_id === own.id ? own : await History.lock(tx, tenant_id)
     if (history) await remapWithin(tx, by, history, from, to)
   }
@@ -40,11 +42,11 @@ export const remapHolders = async (tx: Tx, by: By, own: History, from: RoleRow, 
 
 const remapWithin = async (tx: Tx, by: By, history: History, from: RoleRow, to: RoleRow): Promise<void> => {
   const gives = givesForATime(by.principal, [from], [to])
-  for (;;) {
+  for (let isMore = true; isMore; ) {
     const rows = await listHolders(tx, from, { tenant_id: history.id, limit: AT_A_TIME })
-    if (rows.length === 0) return
     if (gives) for (const { expires_at } of rows) requireEndWithinOwn(by.principal, expires_at)
-    await remapSome(tx, by, history, rows, from, to)
+    if (rows.length > 0) await remapSome(tx, by, history, rows, from, to)
+    isMore = rows.length === AT_A_TIME
   }
 }
 

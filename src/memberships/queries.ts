@@ -3,7 +3,7 @@ import type { Grant } from '@tenantry/client'
 import { and, asc, count, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { membershipRoles, memberships, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
-import type { RoleRow } from '../roles/queries.ts'
+import type { RoleRow } from '../roles/operations.ts'
 
 type Row = typeof memberships.$inferSelect
 type HeldRole = Grant & { key: string }

@@ -209,6 +209,25 @@ t.test('a dry run that concerns more than a thousand says that it is cut', async
   t.equal(await s.revisionOf(id), 1 + 1 + 1_001 + 1)
 })
 
+t.test('a shared role that is held in very many tenants is not replaced everywhere at once', async (t) => {
+  const role = await s.aRole()
+  await s.test_database.superuser(
+    `with h as (insert into tenantry.histories (id, revision, head_hash) select gen_random_uuid(), 0, '' from generate_series(1, 501) returning id)
+     insert into tenantry.tenants (id, slug, name, status, settings, metadata, revision, created_at, updated_at)
+     select id, id::text, 'One of many', 'active', '{}', '{}', 1, now(), now() from h`,
+  )
+  await s.test_database.superuser(
+    `with m as (
+       insert into tenantry.memberships (tenant_id, id, user_id, status, properties, revision, created_at, updated_at)
+       select id, gen_random_uuid(), 'user_x', 'active', '{}', 1, now(), now() from tenantry.tenants where name = 'One of many'
+       returning tenant_id, id)
+     insert into tenantry.membership_roles select m.tenant_id, m.id, $1, '00000000-0000-0000-0000-000000000000' from m`,
+    [role.id],
+  )
+  const answer = await s.root.delete(`/roles/${role.id}?remap_to=viewer`)
+  t.match(answer, { status: 409, body: { code: 'role.in_use', detail: /more than 500 tenants/ } })
+})
+
 t.test('too many for one transaction are refused', async (t) => {
   const { id } = await s.aTenant()
   const role = await s.aRole({ tenant_id: id })

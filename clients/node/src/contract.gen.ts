@@ -286,7 +286,8 @@ export interface paths {
         /**
          * Delete a role
          * @description A role that somebody holds goes only with `remap_to`: everybody who holds it gets that role in its place, in the same
-         *     transaction. Both roles must lie within the caller's own rights. Built-in roles stay. A dry run needs
+         *     transaction; at most 10,000 members in 500 tenants. Both roles must lie within the caller's own rights. Built-in
+         *     roles stay. A dry run needs
          *     `tenantry.membership:read` too.
          */
         delete: operations["deleteRole"];
