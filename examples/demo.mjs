@@ -202,11 +202,11 @@ async function changeRole(stage) {
   await decide(stage, 'May Mia write invoices? The answer says why not.', {
     ...{ user_id: 'user_mia', action: 'write', decision: false, reason: 'no_role_grants' },
   })
-  await step('Adam makes her a member, provided nobody changed her meanwhile (If-Match).', {
+  await step('Adam makes her a member as well, provided nobody changed her meanwhile (If-Match).', {
     ask: `PATCH ${tenantry}/memberships/${ids.mia}`,
     by: adam,
     headers: { 'If-Match': ids.mia_etag ?? '' },
-    body: { roles: ['member'] },
+    body: { roles: ['viewer', 'member'] },
     expect: 200,
     show: ['id', 'user_id', 'roles', 'revision'],
   })

@@ -30,6 +30,7 @@ import { Strangers } from './issuers/strangers.ts'
 import { meHandlers } from './me/handlers.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
+import { permissionHandlers } from './permissions/handlers.ts'
 import type { Platform } from './platform.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
@@ -119,7 +120,8 @@ export const buildApp = async ({
     ...tenantHandlers({ database, write }),
     ...membershipHandlers({ database, write, clock }),
     ...meHandlers({ database, clock }),
-    ...roleHandlers({ database, clock, issuer: config.issuer, keys }),
+    ...roleHandlers({ database, write, clock, issuer: config.issuer, keys }),
+    ...permissionHandlers({ database, write }),
     ...apiKeyHandlers({ database, write }),
     ...issuerHandlers({ database, write, addresses: { allow_loopback, own: config.issuer } }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),

@@ -114,6 +114,22 @@ export const CATALOGUE = {
     'The tenant’s last owner',
     'A tenant keeps at least one active owner without an end date. Make somebody else an owner first.',
   ),
+  'role.key_taken': entry(
+    409,
+    'Key taken',
+    'A role with this key exists already, here, shared, or in a tenant. Choose another; keys mean one role.',
+  ),
+  'role.in_use': entry(
+    409,
+    'Role in use',
+    'Memberships hold this role. Say with `remap_to` which role they get in its place; `dry_run=true` shows whom it concerns.',
+  ),
+  'role.built_in': entry(
+    409,
+    'Built-in role',
+    'Built-in roles are not deleted, and what `owner` grants is fixed: owners can do whatever can be done in a tenant.',
+  ),
+  'role.too_many': entry(409, 'Too many roles', 'A tenant has 100 roles of its own at most, and 100 are shared.'),
   'membership.suspended': entry(
     409,
     'Membership suspended',
@@ -187,6 +203,11 @@ export const CATALOGUE = {
     422,
     'Not a permission',
     'Write `resource:action`, `resource:*`, `*:action` or `*`; `tenantry.*` or one of Tenantry’s own permissions by name.',
+  ),
+  'permission.unknown': entry(
+    422,
+    'Unknown permission',
+    'The catalogue is strict: roles name only permissions that are in it, and wildcards that match one. GET /permissions lists them.',
   ),
   'issuer.unsafe': entry(
     422,

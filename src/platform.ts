@@ -46,6 +46,7 @@ export const preparePlatform = async (
 const rootPrincipal = (id: string): ApiKeyPrincipal => ({
   ...{ kind: 'api_key', id, tenant_id: null, tenant_status: null, ends_at: null },
   rights: [[{ permissions: ROOT_PERMISSIONS, excludes: [] }]],
+  by_name: [], // the root key may assign anything, so nothing is ever compared with what it holds
 })
 
 const lockPlatform = async (tx: PlatformTx, now: Date): Promise<History> => {

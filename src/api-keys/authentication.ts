@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
+import { effective } from '../permissions/by-name.ts'
 import type { TenantStatus } from '../tenants/status.ts'
 import { updateLastUsed } from './queries.ts'
 import { hashOf } from './secrets.ts'
@@ -14,6 +15,7 @@ interface FoundKey {
   permissions: string[]
   excludes: string[]
   expires_at: string | null
+  by_name: string[]
 }
 
 const FIND = { name: 'find_api_key', text: 'select tenantry.find_api_key($1) as value' }
@@ -46,7 +48,8 @@ export class ApiKeys {
     const own = {
       kind: 'api_key' as const,
       id: key.id,
-      rights: [[{ permissions: key.permissions, excludes: key.excludes }]],
+      rights: [[effective({ permissions: key.permissions, excludes: key.excludes }, key.by_name)]],
+      by_name: key.by_name,
       ends_at: key.expires_at,
     }
     return key.tenant_id === null || key.tenant_status === null

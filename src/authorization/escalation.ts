@@ -2,9 +2,11 @@
 // acted upon already held, lie within the actor's own current rights; and what is given ends when the actor's rights do.
 // Covers memberships, roles, API keys, suspension and removal. Containment of patterns is decided symbolically
 // (@tenantry/client).
-import { firstOutside, type Grant } from '@tenantry/client'
+import { contains, firstOutside, type Grant } from '@tenantry/client'
 import { Problem } from '../errors.ts'
 import { mayDo, type Principal } from '../http/principal.ts'
+import { effective } from '../permissions/by-name.ts'
+import { endsEarlier } from '../revocations/targets.ts'
 
 /** Provisioning keys may hold this, by name only; it lifts the rule. */
 export const ASSIGN_ANY = 'tenantry.role:assign_any'
@@ -14,12 +16,31 @@ export const requireWithinOwn = (actor: Principal, ...concerned: (readonly Grant
   if (mayDo(actor, ASSIGN_ANY)) return
   for (const grants of concerned) {
     for (const own of actor.rights) {
-      const beyond = firstOutside(own, grants)
+      const beyond = firstOutside(asCatalogued(actor, own), asCatalogued(actor, grants))
       if (beyond === undefined) continue
       throw new Problem('role.exceeds_own', {
         detail: `This concerns the permission ${beyond}, which you do not have yourself.`,
       })
     }
+  }
+}
+
+const asCatalogued = ({ by_name }: Principal, grants: readonly Grant[]): Grant[] =>
+  grants.map((grant) => effective(grant, by_name))
+
+interface Access {
+  expires_at: string | null
+  roles: readonly Grant[]
+}
+
+/** Whether somebody whose own rights end gives more than there was. Whoever has no end need not ask. */
+export const givesForATime = (actor: Principal, before: readonly Grant[], after: readonly Grant[]): boolean =>
+  actor.ends_at !== null && !contains(asCatalogued(actor, before), asCatalogued(actor, after))
+
+/** A change of somebody's access, where it gives more rights or a later end. @throws Problem `role.exceeds_own` */
+export const requireEndWithinOwnIfGiving = (actor: Principal, before: Access, after: Access): void => {
+  if (endsEarlier(after, before) || givesForATime(actor, before.roles, after.roles)) {
+    requireEndWithinOwn(actor, after.expires_at)
   }
 }
 

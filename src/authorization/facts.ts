@@ -11,6 +11,7 @@ import { sql } from 'drizzle-orm'
 import { PLATFORM } from '../database/schema.ts'
 import type { Database, Tx } from '../database/scope.ts'
 import type { Principal } from '../http/principal.ts'
+import { effective } from '../permissions/by-name.ts'
 import { TENANT } from '../revocations/targets.ts'
 
 export interface Tenant {
@@ -33,11 +34,14 @@ export interface MemberFacts {
   tenant: Tenant
   revision: number
   platform_revision: number
+  /** What the catalogue has granted by name only; it is in the roles' excludes already. */
+  by_name: string[]
   membership: Member | null
 }
 
 interface ApiKeyFacts {
   tenant: Tenant
+  by_name: string[]
   api_key: (Grant & { id: string; expires_at: string | null }) | null
 }
 
@@ -50,9 +54,18 @@ export interface BearerFacts {
 const READ_FACTS = { name: 'read_facts', text: 'select tenantry.read_facts($1, $2, $3) as value' }
 const READ_API_KEY_FACTS = { name: 'read_api_key_facts', text: 'select tenantry.read_api_key_facts($1, $2) as value' }
 
+/** `read_facts` tells roles as they are stored; from here on they are read as the catalogue has it. */
+const asCatalogued = <F extends MemberFacts | null>(facts: F): F => {
+  if (!facts?.membership || facts.by_name.length === 0) return facts
+  const roles = facts.membership.roles.map((role) => effective(role, facts.by_name))
+  return { ...facts, membership: { ...facts.membership, roles } }
+}
+
 /** What a token is issued on: the facts, and whether the credential that asks for it still holds. */
 export interface IssuingFacts {
   facts: MemberFacts | null
+  /** The product's permissions, where it has a catalogue. */
+  catalogue: string[]
   holds: boolean
 }
 
@@ -61,23 +74,39 @@ export interface IssuingFacts {
 const READ_ISSUING_FACTS = {
   name: 'read_issuing_facts',
   text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
-    'holds', tenantry.holds_api_key($3, $4, $5)) as value`,
+    'catalogue', tenantry.read_catalogue_keys(), 'holds', tenantry.holds_api_key($3, $4, $5)) as value`,
 }
 
-/** Without a user: what a machine's token is issued on. */
-export const readFactsToIssue = (
+const READ_UNASKED_FACTS = {
+  name: 'read_unasked_facts',
+  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
+    'catalogue', tenantry.read_catalogue_keys(), 'holds', true) as value`,
+}
+
+/** Without a user: what a machine's token is issued on. Without a principal: for whoever has logged in elsewhere. */
+export const readFactsToIssue = async (
   database: Database,
   { tenant_id, user_id }: { tenant_id: string; user_id: string | null },
-  principal: Principal,
+  principal: Principal | undefined,
   now: Date,
 ): Promise<IssuingFacts> => {
-  const key = [principal.tenant_id ?? PLATFORM, principal.id]
-  return database.call(READ_ISSUING_FACTS, tenant_id, user_id, ...key, now.toISOString()) as Promise<IssuingFacts>
+  const found = await (principal === undefined
+    ? database.call(READ_UNASKED_FACTS, tenant_id, user_id)
+    : database.call(
+        ...([READ_ISSUING_FACTS, tenant_id, user_id] as const),
+        ...[principal.tenant_id ?? PLATFORM, principal.id, now.toISOString()],
+      ))
+  const { facts, ...rest } = found as IssuingFacts // the statement's own shape
+  return { ...rest, facts: asCatalogued(facts) }
 }
 
 /** Null: there is no such tenant. */
-export const readFactsOfUser = (database: Database, tenant_id: string, user_id: string): Promise<MemberFacts | null> =>
-  database.call(READ_FACTS, tenant_id, user_id, null) as Promise<MemberFacts | null>
+export const readFactsOfUser = async (
+  database: Database,
+  tenant_id: string,
+  user_id: string,
+): Promise<MemberFacts | null> =>
+  asCatalogued((await database.call(READ_FACTS, tenant_id, user_id, null)) as MemberFacts | null) // the function's own shape
 
 const READ_BEARER_FACTS = {
   name: 'read_bearer_facts',
@@ -95,15 +124,17 @@ const bearerOf = (token: Revocable, now: Date): Bearer => {
   ]
 }
 
-export const readFactsOfBearer = (database: Database, token: Revocable, now: Date): Promise<BearerFacts> =>
-  database.call(READ_BEARER_FACTS, ...bearerOf(token, now)) as Promise<BearerFacts>
+export const readFactsOfBearer = async (database: Database, token: Revocable, now: Date): Promise<BearerFacts> => {
+  const { facts, revoked } = (await database.call(READ_BEARER_FACTS, ...bearerOf(token, now))) as BearerFacts // the statement's own shape
+  return { facts: asCatalogued(facts), revoked }
+}
 
 /** What a member's roles grant now, in the order of the token's: for one that does not carry it (`tokens/size.ts`). */
 export const readGrantsOfRoles = async (
   database: Database,
   { tenant_id, membership_id, roles }: Pick<SlimClaims, 'tenant_id' | 'membership_id' | 'roles'>,
 ): Promise<Grant[] | undefined> => {
-  const facts = (await database.call(READ_FACTS, tenant_id, null, membership_id)) as MemberFacts | null
+  const facts = asCatalogued((await database.call(READ_FACTS, tenant_id, null, membership_id)) as MemberFacts | null)
   const held = facts?.membership?.roles.filter(({ key }) => roles.includes(key)) ?? []
   return held.map(({ permissions, excludes }) => ({ permissions, excludes }))
 }
@@ -120,7 +151,7 @@ export const readFactsOfBearerWithin = async (tx: Tx, token: Revocable, now: Dat
     })
     .from(sql`(values (1)) as one`)
   if (!row) throw new Error('the facts of a token answered no row')
-  return row
+  return { ...row, facts: asCatalogued(row.facts) }
 }
 
 /**
@@ -153,15 +184,10 @@ export const factsOfMember = (facts: MemberFacts | null): Facts => ({
     : null,
 })
 
-export const factsOfApiKey = (facts: ApiKeyFacts | null): Facts => ({
-  tenant: facts?.tenant ?? null,
-  subject: facts?.api_key
-    ? {
-        kind: 'api_key',
-        id: facts.api_key.id,
-        status: 'active',
-        expires_at: instantOf(facts.api_key.expires_at),
-        grants: [{ role: null, permissions: facts.api_key.permissions, excludes: facts.api_key.excludes }],
-      }
-    : null,
-})
+export const factsOfApiKey = (facts: ApiKeyFacts | null): Facts => {
+  if (!facts?.api_key) return { tenant: facts?.tenant ?? null, subject: null }
+  const { id, permissions, excludes } = facts.api_key
+  const expires_at = instantOf(facts.api_key.expires_at)
+  const grants = [effective({ role: null, permissions, excludes }, facts.by_name)]
+  return { tenant: facts.tenant, subject: { kind: 'api_key', id, status: 'active', expires_at, grants } }
+}

@@ -5,7 +5,8 @@ import { BUILT_IN_ROLES, BY_NAME_ONLY, isPattern, isReserved } from '@tenantry/c
 export const OWN_PERMISSIONS: ReadonlySet<string> = new Set([
   ...['tenantry.tenant:create', 'tenantry.tenant:read', 'tenantry.tenant:manage', 'tenantry.tenant:delete'],
   ...['tenantry.tenant:suspend', 'tenantry.tenant:restore'],
-  ...['tenantry.membership:read', 'tenantry.membership:manage', 'tenantry.role:read'],
+  ...['tenantry.membership:read', 'tenantry.membership:manage', 'tenantry.role:read', 'tenantry.role:manage'],
+  ...['tenantry.permission:read', 'tenantry.permission:manage'],
   ...['tenantry.api_key:read', 'tenantry.api_key:manage', 'tenantry.access:check', 'tenantry.event:read'],
   ...['tenantry.revocation:read', 'tenantry.signing_key:read', 'tenantry.signing_key:manage'],
   ...['tenantry.issuer:read', 'tenantry.issuer:manage'],

@@ -6,6 +6,7 @@ import { reportFailure } from './failures.ts'
 import { addKeyCommands } from './keys.ts'
 import { addMemberCommands } from './members.ts'
 import { addMigrateCommand } from './migrate.ts'
+import { addRoleCommands } from './roles.ts'
 import { addServeCommand } from './serve.ts'
 import { addTenantCommands } from './tenants.ts'
 import { addTokenCommands } from './tokens.ts'
@@ -40,6 +41,7 @@ Exit status: 0 done; 1 refused, failed, or found not to be right; 2 wrong usage;
   program.commandsGroup('On a running service:')
   addTenantCommands(program)
   addMemberCommands(program)
+  addRoleCommands(program)
   addKeyCommands(program)
   addTokenCommands(program)
   return program

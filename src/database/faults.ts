@@ -18,6 +18,12 @@ export const violatedConstraint = (error: unknown): string | undefined => {
   return code === '23505' ? constraint : undefined
 }
 
+/** The name of the foreign key that the error is about. */
+export const brokenReference = (error: unknown): string | undefined => {
+  const { code, constraint } = causeOf(error)
+  return code === '23503' ? constraint : undefined
+}
+
 /** Serialization failure or deadlock: nothing happened, and the same work may succeed now. */
 export const isRetryable = (error: unknown): boolean => ['40001', '40P01'].includes(causeOf(error).code ?? '')
 

@@ -100,6 +100,7 @@ export const SERVICE_FUNCTIONS = [
   'locate_slug(text)',
   'find_issuers(text, uuid)',
   'find_issuers_of(text, text[], integer)',
+  'read_catalogue_keys()',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

@@ -22,6 +22,16 @@ export const PLATFORM = '00000000-0000-0000-0000-000000000000'
 
 export type JsonObject = { [key: string]: unknown }
 
+/** A permission of the product, as its catalogue describes it. */
+export interface CatalogueEntry {
+  key: string
+  description: string
+  /** Whether wildcards grant it. */
+  wildcard: boolean
+  acr: string | null
+  max_age: number | null
+}
+
 export const tenantry = pgSchema('tenantry')
 
 const revision = () => bigint({ mode: 'number' }).notNull()
@@ -142,8 +152,28 @@ export const membershipRoles = tenantry.table(
       columns: [t.role_history_id, t.role_id],
       foreignColumns: [roles.history_id, roles.id],
     }),
-    index('membership_roles_by_role').on(t.tenant_id, t.role_id, t.membership_id),
+    // By the role first: a shared one's holders are in many tenants, and deleting a role looks for them.
+    index('membership_roles_of_role').on(t.role_id, t.tenant_id, t.membership_id),
     check('membership_roles_own_or_shared', sql.raw(`role_history_id in (tenant_id, '${PLATFORM}'::uuid)`)),
+  ],
+)
+
+/** The product's permissions: one row, the platform's, replaced as a whole. `keys` and `by_name` are read from `permissions`. */
+export const catalogues = tenantry.table(
+  'catalogues',
+  {
+    history_id: uuid().notNull(),
+    permissions: jsonb().$type<CatalogueEntry[]>().notNull(),
+    keys: text().array().notNull(),
+    by_name: text().array().notNull(),
+    strict: boolean().notNull(),
+    revision: revision(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'catalogues_pkey', columns: [t.history_id] }),
+    foreignKey({ name: 'catalogues_history', columns: [t.history_id], foreignColumns: [histories.id] }),
+    check('catalogues_platform', sql.raw(`history_id = '${PLATFORM}'::uuid`)),
   ],
 )
 

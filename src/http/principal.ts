@@ -21,6 +21,8 @@ interface PlatformWide {
 interface Empowered {
   id: string
   rights: Rights
+  /** What the catalogue has granted by name only, as it was when the rights were read (permissions/by-name.ts). */
+  by_name: readonly string[]
   /** When the rights end by themselves: the end of the key, or of the membership behind a token. */
   ends_at: string | null
 }

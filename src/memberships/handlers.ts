@@ -1,15 +1,18 @@
 // HTTP in and out of memberships.
 
 import type { Clock } from '../clock.ts'
-import type { Database } from '../database/scope.ts'
+import { History } from '../database/history.ts'
+import type { Database, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
 import { afterId, DEFAULT_LIMIT, pageOf } from '../http/pagination.ts'
 import { etagOf } from '../http/preconditions.ts'
 import type { Principal } from '../http/principal.ts'
+import { rehearse } from '../http/rehearsal.ts'
 import { requireTenant, tenantOf } from '../http/scope.ts'
 import { requireSmall } from '../http/text.ts'
 import { type By, type Write, writeHeaders } from '../http/write.ts'
+import { accessChanges } from './access-changes.ts'
 import {
   type Changed,
   changeMembership,
@@ -19,7 +22,7 @@ import {
   signOut,
   type Which,
 } from './operations.ts'
-import { findMembership, listMemberships } from './queries.ts'
+import { findMembership, findMemberships, listMemberships } from './queries.ts'
 import { maySeeEmails, viewOf } from './rules.ts'
 
 type Mine =
@@ -52,6 +55,18 @@ const requireMayFilter = (principal: Principal, email: string | undefined): void
   })
 }
 
+/** What the change would mean for the one membership. */
+const rehearseOn = (
+  write: Write,
+  call: Call<'deleteMembership'> | Call<'updateMembership'>,
+  change: (tx: Tx, by: By) => Promise<unknown>,
+) =>
+  rehearse(write, call, async (tx, by) => {
+    const { tenant_id, id } = whichOf(call)
+    await History.lock(tx, tenant_id)
+    return accessChanges(tx, await findMemberships(tx, [id]), async () => void (await change(tx, by)))
+  })
+
 interface Services {
   database: Database
   write: Write
@@ -67,8 +82,11 @@ export const membershipHandlers = ({ database, write, clock }: Services): Pick<H
       const { tenant_id: _, ...input } = call.body
       const tenant_id = requireTenant(call.scope)
       requireSmall({ properties: input.properties })
+      const create = (tx: Tx, by: By) => createMembership(tx, by, tenant_id, input)
+      if (call.query.dry_run)
+        return rehearse(write, call, (tx, by) => accessChanges(tx, [], async () => (await create(tx, by)).membership))
       return write(call, async (tx, by) => {
-        const { membership, history } = await createMembership(tx, by, tenant_id, input)
+        const { membership, history } = await create(tx, by)
         const headers = { ...writeHeaders(history, membership.revision), Location: `/memberships/${membership.id}` }
         return { status: 201, body: viewOf(membership, by.principal, by.now), headers }
       })
@@ -102,14 +120,19 @@ export const membershipHandlers = ({ database, write, clock }: Services): Pick<H
 
     updateMembership: (call) => {
       requireSmall({ properties: call.body.properties })
-      return write(call, async (tx, by) => changedReply(await changeMembership(tx, by, whichOf(call), call.body), by))
+      const change = (tx: Tx, by: By) => changeMembership(tx, by, whichOf(call), call.body)
+      if (call.query.dry_run) return rehearseOn(write, call, change)
+      return write(call, async (tx, by) => changedReply(await change(tx, by), by))
     },
 
-    deleteMembership: (call) =>
-      write(call, async (tx, by) => {
-        const history = await removeMembership(tx, by, whichOf(call))
+    deleteMembership: (call) => {
+      const remove = (tx: Tx, by: By) => removeMembership(tx, by, whichOf(call))
+      if (call.query.dry_run) return rehearseOn(write, call, remove)
+      return write(call, async (tx, by) => {
+        const history = await remove(tx, by)
         return { status: 204, body: undefined, headers: writeHeaders(history) }
-      }),
+      })
+    },
 
     signOutMembership: (call) =>
       write(call, async (tx, by) => changedReply(await signOut(tx, by, whichOf(call), call.body?.reason), by)),

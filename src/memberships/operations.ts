@@ -1,8 +1,8 @@
 // What happens to a membership, inside one scope. Everything is decided under the lock of the tenant's history: the last
 // owner, and what the one acted upon holds at this moment.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwn, requireWithinOwn } from '../authorization/escalation.ts'
-import { violatedConstraint } from '../database/faults.ts'
+import { requireEndWithinOwn, requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
@@ -81,13 +81,18 @@ export const addMembership = async (
   }).catch((error: unknown) => {
     throw violatedConstraint(error) === 'memberships_user' ? new Problem('membership.exists') : error
   })
-  await insertMembershipRoles(tx, row, roles)
+  await insertMembershipRoles(tx, row, roles).catch(roleIsGone)
   await history.append(tx, {
     ...{ type: 'membership.created', actor: by.actor, at: by.now },
     data: { membership_id: row.id, roles: roles.map(({ key }) => key), expires_at: row.expires_at },
     personal: { user_id, email, display_name },
   })
   return { ...row, roles }
+}
+
+/** A shared role was deleted at this very moment: its history is locked by nobody here. */
+const roleIsGone = (error: unknown): never => {
+  throw brokenReference(error) === 'membership_roles_role' ? new Problem('role.unknown') : error
 }
 
 export const changeMembership = async (tx: Tx, by: By, which: Which, input: MembershipUpdate): Promise<Changed> => {
@@ -103,9 +108,9 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
   }
   await requireOwnerRemains(tx, membership, { ...membership, ...fields, roles })
   const { expires_at = membership.expires_at } = fields
-  if (narrows({ expires_at, roles }, membership)) requireEndWithinOwn(by.principal, expires_at) // something is given
+  requireEndWithinOwnIfGiving(by.principal, membership, { expires_at, roles })
   const row = await updateMembership(tx, which, { ...fields, revision: history.next, updated_at: by.now.toISOString() })
-  if (given) await replaceMembershipRoles(tx, which, given)
+  if (given) await replaceMembershipRoles(tx, which, given).catch(roleIsGone)
   await history.append(tx, {
     ...{ type: 'membership.updated', actor: by.actor, at: by.now },
     data: { membership_id: which.id, changed: Object.keys(input), ...differences(membership, { ...row, roles }) },

@@ -1,6 +1,6 @@
 // SQL of memberships; private to this slice.
 import type { Grant } from '@tenantry/client'
-import { and, asc, eq, gt, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNull, or, type SQL, sql } from 'drizzle-orm'
 import { membershipRoles, memberships, roles, tenants } from '../database/schema.ts'
 import type { PlatformTx, Tx } from '../database/scope.ts'
 import type { Identity } from '../http/principal.ts'
@@ -21,6 +21,12 @@ const selectMemberships = (tx: Tx) => tx.select({ row: memberships, roles: heldR
 export const findMembership = async (tx: Tx, tenant_id: string, id: string): Promise<MembershipRow | undefined> => {
   const [found] = await selectMemberships(tx).where(and(eq(memberships.tenant_id, tenant_id), eq(memberships.id, id)))
   return found && { ...found.row, roles: found.roles }
+}
+
+export const findMemberships = async (tx: Tx, ids: string[]): Promise<MembershipRow[]> => {
+  if (ids.length === 0) return []
+  const found = await selectMemberships(tx).where(inArray(memberships.id, ids))
+  return found.map((each) => ({ ...each.row, roles: each.roles }))
 }
 
 export interface Filter {
@@ -171,4 +177,79 @@ export const hasOtherOwner = async (tx: Tx, { tenant_id, id }: Pick<Row, 'tenant
     )
     .limit(1)
   return others.length > 0
+}
+
+// Whoever holds a role: looked for by the role, whose index leads across tenants; a tenant's scope sees its own.
+
+export const countHolders = async (tx: Tx, { id }: Pick<RoleRow, 'id'>): Promise<number> => {
+  const [row] = await tx.select({ count: count() }).from(membershipRoles).where(eq(membershipRoles.role_id, id))
+  return row?.count ?? 0
+}
+
+export const listTenantsOfHolders = async (tx: Tx, { id }: Pick<RoleRow, 'id'>): Promise<string[]> => {
+  const rows = await tx
+    .selectDistinct({ tenant_id: membershipRoles.tenant_id })
+    .from(membershipRoles)
+    .where(eq(membershipRoles.role_id, id))
+    .orderBy(asc(membershipRoles.tenant_id))
+  return rows.map(({ tenant_id }) => tenant_id)
+}
+
+/** The first of them, in one tenant or in all. */
+export const listHolders = async (
+  tx: Tx,
+  { id }: Pick<RoleRow, 'id'>,
+  { tenant_id, limit }: { tenant_id?: string; limit: number },
+): Promise<MembershipRow[]> => {
+  const held = and(
+    eq(membershipRoles.role_id, id),
+    tenant_id === undefined ? undefined : eq(membershipRoles.tenant_id, tenant_id),
+  )
+  const found = await selectMemberships(tx)
+    .innerJoin(
+      membershipRoles,
+      and(eq(membershipRoles.tenant_id, memberships.tenant_id), eq(membershipRoles.membership_id, memberships.id)),
+    )
+    .where(held)
+    .orderBy(asc(membershipRoles.tenant_id), asc(membershipRoles.membership_id))
+    .limit(limit)
+  return found.map((each) => ({ ...each.row, roles: each.roles }))
+}
+
+/** Gives these one role in place of another; who has that one already just loses the first. */
+export const replaceRole = async (
+  tx: Tx,
+  tenant_id: string,
+  ids: string[],
+  from: Pick<RoleRow, 'id'>,
+  to: Pick<RoleRow, 'id' | 'history_id'>,
+): Promise<void> => {
+  const given = ids.map((membership_id) => ({
+    ...{ tenant_id, membership_id, role_id: to.id, role_history_id: to.history_id },
+  }))
+  await tx.insert(membershipRoles).values(given).onConflictDoNothing()
+  await tx
+    .delete(membershipRoles)
+    .where(
+      and(
+        eq(membershipRoles.tenant_id, tenant_id),
+        eq(membershipRoles.role_id, from.id),
+        inArray(membershipRoles.membership_id, ids),
+      ),
+    )
+}
+
+export const updateRevisions = async (
+  tx: Tx,
+  tenant_id: string,
+  changes: Pick<Row, 'id' | 'revision'>[],
+  updated_at: string,
+): Promise<void> => {
+  const rows = sql.join(
+    changes.map(({ id, revision }) => sql`(${id}::uuid, ${revision}::bigint)`),
+    sql`, `,
+  )
+  await tx.execute(sql`
+    update ${memberships} m set revision = c.revision, updated_at = ${updated_at}
+    from (values ${rows}) as c (id, revision) where m.tenant_id = ${tenant_id} and m.id = c.id`)
 }

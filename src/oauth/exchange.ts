@@ -1,6 +1,6 @@
 // The token exchange grant (RFC 8693): who has logged in elsewhere, or holds a token of ours, gets one for one tenant. The
 // tenant decides what the user may do there; the token that was brought decides only who it is, and since when.
-import { type Member, type MemberFacts, readFactsOfUser, readFactsToIssue } from '../authorization/facts.ts'
+import { type Member, type MemberFacts, readFactsToIssue } from '../authorization/facts.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import type { Write } from '../http/write.ts'
@@ -38,10 +38,9 @@ export const exchangedToken = async (
   if (bearer.login.ends_at <= Math.floor(now.getTime() / 1_000)) refuse('The login is too long ago: log in again.')
   const isElsewhere = [bearer.tenant_id, client?.tenant_id].some((only) => only != null && only !== tenant_id)
   if (tenant_id == null || isElsewhere) throw invalidTarget()
-  const [facts, member] = requireMember(
-    await factsFor(services, client, { tenant_id, user_id: bearer.user_id }, now),
-    now,
-  )
+  const read = await readFactsToIssue(services.database, { tenant_id, user_id: bearer.user_id }, client, now)
+  if (!read.holds) throw new OAuthError('invalid_client', 'The API key is over.')
+  const [facts, member] = requireMember(read.facts, now)
   // Who was signed out since is not brought back by an old login.
   const { signed_out_at } = member
   if (signed_out_at !== null && bearer.login.auth_time * 1_000 < Date.parse(signed_out_at)) {
@@ -51,7 +50,7 @@ export const exchangedToken = async (
   const isNarrowed = bearer.grants !== undefined || narrowed.scope !== undefined
   const { login, act, client_id } = bearer
   const asked = { issuer: config.issuer, audience, client_id, client_ends_at: client?.ends_at ?? null, now, login, act }
-  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS }
+  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, catalogue: read.catalogue }
   const claims = claimsOf(facts, member, wanted, isNarrowed ? narrowed.grants : undefined)
   if (claims.exp <= claims.iat) throw invalidTarget() // something that it rests on ends within this very second
   await tellOf(write, client, claims)
@@ -79,16 +78,4 @@ const requireMember = (facts: MemberFacts | null, now: Date): [MemberFacts, Memb
   const member = facts?.membership
   if (facts?.tenant.status !== 'active' || !member || statusOf(member, now) !== 'active') throw invalidTarget()
   return [facts, member]
-}
-
-const factsFor = async (
-  { database }: ExchangeServices,
-  client: ApiKeyPrincipal | undefined,
-  who: { tenant_id: string; user_id: string },
-  now: Date,
-): Promise<MemberFacts | null> => {
-  if (client === undefined) return readFactsOfUser(database, who.tenant_id, who.user_id)
-  const { facts, holds } = await readFactsToIssue(database, who, client, now)
-  if (!holds) throw new OAuthError('invalid_client', 'The API key is over.')
-  return facts
 }

@@ -2,6 +2,7 @@
 import { readFactsToIssue } from '../authorization/facts.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
+import { effective } from '../permissions/by-name.ts'
 import { DEFAULT_TTL_SECONDS, isAudience, machineClaimsOf } from '../tokens/claims.ts'
 import { type IssuingServices, namedIn, signed, type TokenAnswer, type TokenRequest } from './issuing.ts'
 import { narrowTo } from './scope.ts'
@@ -22,11 +23,19 @@ export const machineToken = async (
     throw new OAuthError('invalid_target', 'Name the audience that the token is for; with Tenantry itself use the key.')
   }
   const now = clock()
-  const { facts, holds } = await readFactsToIssue(database, { tenant_id, user_id: null }, client, now)
+  const { facts, catalogue, holds } = await readFactsToIssue(database, { tenant_id, user_id: null }, client, now)
   if (!holds) throw new OAuthError('invalid_client', 'The API key is over.')
   if (facts?.tenant.status !== 'active') throw invalidTarget()
-  const narrowed = narrowTo(client.rights.flat(), words)
-  const asked = { issuer: config.issuer, audience, client_id: client.id, client_ends_at: client.ends_at, now }
+  const rights = client.rights.flat().map((grant) => effective(grant, facts.by_name))
+  const narrowed = narrowTo(rights, words)
+  const asked = {
+    issuer: config.issuer,
+    audience,
+    client_id: client.id,
+    client_ends_at: client.ends_at,
+    now,
+    catalogue,
+  }
   const claims = machineClaimsOf(facts, narrowed.grants, { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS })
   return signed(services, claims, facts.platform_revision, narrowed.scope)
 }

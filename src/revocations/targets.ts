@@ -1,5 +1,4 @@
 // What a revocation entry names (spine of the offline revocation): which tokens of the entry's history it concerns.
-import { contains, type Grant } from '@tenantry/client'
 
 /** Every token of the tenant. */
 export const TENANT = 'tenant'
@@ -8,15 +7,22 @@ export const keyTarget = (kid: string): string => `key:${kid}`
 export const tokenTarget = (jti: string): string => `token:${jti}`
 export const issuerTarget = (id: string): string => `issuer:${id}`
 export const apiKeyTarget = (id: string): string => `api_key:${id}`
+export const roleTarget = (key: string): string => `role:${key}`
 
 interface Access {
   expires_at: string | null
-  roles: readonly Grant[]
+  roles: readonly { key: string }[]
 }
 
-/** Whether a change takes something away: tokens that were issued before it then say too much. */
+/**
+ * Whether tokens that were issued before a membership changed may say too much. A role that was taken away counts, whatever
+ * came in its place: what happens to a role is told to the tokens that name it, so no token may rest on another.
+ */
 export const narrows = (before: Access, after: Access): boolean =>
-  !contains(after.roles, before.roles) || endOf(after) < endOf(before)
+  !before.roles.every(({ key }) => after.roles.some((role) => role.key === key)) || endsEarlier(before, after)
 
-const endOf = ({ expires_at }: Access): number =>
+export const endsEarlier = (before: Pick<Access, 'expires_at'>, after: Pick<Access, 'expires_at'>): boolean =>
+  endOf(after) < endOf(before)
+
+const endOf = ({ expires_at }: Pick<Access, 'expires_at'>): number =>
   expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at)

@@ -1,9 +1,54 @@
-// What other slices may ask of roles, inside their own scope.
-import type { Tx } from '../database/scope.ts'
+// What happens to a role, inside one scope: a shared role is in the platform's history, a tenant's own in the tenant's. And
+// what other slices may ask of roles.
+import type { components } from '@tenantry/client/contract'
+import { requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import { lockPlatform } from '../authorization/recheck.ts'
+import { brokenReference, violatedConstraint } from '../database/faults.ts'
+import type { History } from '../database/history.ts'
+import { type JsonObject, PLATFORM } from '../database/schema.ts'
+import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
-import { findRolesByKey, type RoleRow } from './queries.ts'
+import { requireMatch } from '../http/preconditions.ts'
+import type { By } from '../http/write.ts'
+import { newId } from '../ids.ts'
+import { countHolders, remapHolders } from '../memberships/holders.ts'
+import { findCatalogue } from '../permissions/operations.ts'
+import { requireKnown } from '../permissions/strictness.ts'
+import { roleTarget } from '../revocations/targets.ts'
+import { isSame } from '../same.ts'
+import { lockWritableTenant } from '../tenants/locking.ts'
+import {
+  countRoles,
+  deleteRole,
+  findRole,
+  findRolesByKey,
+  insertRoles,
+  isTakenElsewhere,
+  lockKey,
+  type RoleRow,
+  updateRole,
+} from './queries.ts'
+import { isNarrower, requireRolePatterns } from './rules.ts'
 
 export type { RoleRow } from './queries.ts'
+
+type RoleCreate = Omit<components['schemas']['RoleCreate'], 'tenant_id'>
+type RoleUpdate = components['schemas']['RoleUpdate']
+
+/** So many of a tenant's own, and so many shared ones. */
+const MOST_ROLES = 100
+
+/** Which role, and the caller's `If-Match`. */
+export interface Which {
+  id: string
+  ifMatch: string | undefined
+}
+
+/** A role after a change, and the history it is in. */
+export interface Changed {
+  role: RoleRow
+  history: History
+}
 
 /** The roles with these keys. @throws Problem `role.unknown`, naming those that do not exist here */
 export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): Promise<RoleRow[]> => {
@@ -17,4 +62,119 @@ export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): P
     throw new Problem('role.unknown', { errors })
   }
   return found
+}
+
+export const findSharedRoles = (tx: Tx, keys: string[]): Promise<RoleRow[]> => findRolesByKey(tx, PLATFORM, keys)
+
+const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> =>
+  scope === 'platform' ? lockPlatform(tx, by) : (await lockWritableTenant(tx, scope.tenant_id, by)).history
+
+export const createRole = async (tx: Tx, by: By, scope: Scope, input: RoleCreate): Promise<Changed> => {
+  const { key, name, description = '', permissions, excludes = [] } = input
+  requireRolePatterns({ permissions, excludes })
+  const history = await lockHistory(tx, by, scope)
+  requireKnown(await findCatalogue(tx), { permissions, excludes })
+  requireWithinOwn(by.principal, [{ permissions, excludes }])
+  await lockKey(tx, history.id, key)
+  if (await isTakenElsewhere(tx, history.id, key)) throw new Problem('role.key_taken')
+  if ((await countRoles(tx, history.id)) >= MOST_ROLES) throw new Problem('role.too_many')
+  const at = by.now.toISOString()
+  const [role] = await insertRoles(tx, [
+    {
+      ...{ history_id: history.id, id: newId(), key, name, description, permissions, excludes, built_in: false },
+      ...{ revision: history.next, created_at: at, updated_at: at },
+    },
+  ]).catch((error: unknown) => {
+    throw violatedConstraint(error) === 'roles_key' ? new Problem('role.key_taken') : error
+  })
+  if (!role) throw new Error('insert of a role answered no row')
+  await history.append(tx, {
+    ...{ type: 'role.created', actor: by.actor, at: by.now, personal: { name, description } },
+    data: { role_id: role.id, key, permissions, excludes },
+  })
+  return { role, history }
+}
+
+/** @throws Problem `role.not_found`, `scope.platform_only` for a shared role in a tenant's scope */
+const lockRole = async (tx: Tx, by: By, scope: Scope, { id, ifMatch }: Which): Promise<Changed> => {
+  const history = await lockHistory(tx, by, scope)
+  const role = await findRole(tx, id)
+  if (!role) throw new Problem('role.not_found')
+  if (role.history_id !== history.id) throw new Problem('scope.platform_only')
+  requireMatch(ifMatch, role.revision)
+  return { role, history }
+}
+
+export const changeRole = async (tx: Tx, by: By, scope: Scope, which: Which, input: RoleUpdate): Promise<Changed> => {
+  const { permissions: given = [], excludes: excluded = [] } = input
+  requireRolePatterns({ permissions: given, excludes: excluded })
+  const { role: before, history } = await lockRole(tx, by, scope, which)
+  const after = { ...before, ...input }
+  const known_before = [...before.permissions, ...before.excludes]
+  requireKnown(await findCatalogue(tx), { permissions: given, excludes: excluded }, known_before)
+  requireWithinOwn(by.principal, [after], [before])
+  if (isSame(before, input)) return { role: before, history }
+  const grantsOf = ({ permissions, excludes }: RoleRow) => ({ permissions, excludes })
+  const isOfRights = !isSame(grantsOf(before), grantsOf(after))
+  // Owners are whom others are measured by: an owner who lacks something could not manage those who have it.
+  if (isOfRights && before.built_in && before.key === 'owner') throw new Problem('role.built_in')
+  requireEndWithinOwnIfGiving(by.principal, { expires_at: null, roles: [before] }, { expires_at: null, roles: [after] })
+  const role = await updateRole(tx, before, { ...input, revision: history.next, updated_at: by.now.toISOString() })
+  await history.append(tx, {
+    ...{ type: 'role.updated', actor: by.actor, at: by.now },
+    data: { role_id: role.id, key: role.key, changed: Object.keys(input), ...differences(before, role) },
+    personal: { name: role.name, description: role.description },
+    revokes: isNarrower(before, role) ? [roleTarget(role.key)] : [],
+  })
+  return { role, history }
+}
+
+/** What an auditor asks about: what it granted, and what it grants. */
+const differences = (before: RoleRow, after: RoleRow): JsonObject =>
+  Object.fromEntries(
+    (['permissions', 'excludes'] as const)
+      .filter((list) => !isSame(before, { [list]: after[list] }))
+      .map((list) => [list, { from: before[list], to: after[list] }]),
+  )
+
+/** Of a role that somebody holds, `remap_to` is the key of the one that they get in its place. */
+export const removeRole = async (
+  tx: Tx,
+  by: By,
+  scope: Scope,
+  which: Which,
+  remap_to: string | undefined,
+): Promise<History> => {
+  const { role, history } = await lockRole(tx, by, scope, which)
+  requireWithinOwn(by.principal, [role])
+  if (role.built_in) throw new Problem('role.built_in')
+  const heir = remap_to === undefined ? undefined : await resolveHeir(tx, by, role, remap_to)
+  const memberships = await countHolders(tx, role)
+  if (heir) await remapHolders(tx, by, history, role, heir)
+  else if (memberships > 0) throw new Problem('role.in_use', { detail: inUse(memberships) })
+  // A shared role may be given to somebody at this moment, in a tenant whose lock is not ours.
+  await deleteRole(tx, role).catch((error: unknown) => {
+    throw brokenReference(error) === 'membership_roles_role' ? new Problem('role.in_use') : error
+  })
+  const { id: role_id, key, permissions, excludes } = role
+  await history.append(tx, {
+    ...{ type: 'role.deleted', actor: by.actor, at: by.now },
+    data: { role_id, key, permissions, excludes, memberships, remapped_to: heir?.key ?? null },
+    revokes: [roleTarget(key)],
+  })
+  return history
+}
+
+const inUse = (memberships: number): string =>
+  `${memberships === 1 ? 'One membership holds' : `${memberships} memberships hold`} this role. Say with remap_to which role they get in its place.`
+
+/** @throws Problem `role.unknown`, `role.exceeds_own` */
+const resolveHeir = async (tx: Tx, by: By, role: RoleRow, key: string): Promise<RoleRow> => {
+  const [heir] = await findRolesByKey(tx, role.history_id, [key])
+  if (!heir || heir.id === role.id) {
+    const detail = `There is no role "${key}" that could take its place.`
+    throw new Problem('role.unknown', { errors: [{ pointer: 'query/remap_to', detail }] })
+  }
+  requireWithinOwn(by.principal, [heir])
+  return heir
 }

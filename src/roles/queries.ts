@@ -1,7 +1,8 @@
 // SQL of roles; private to this slice.
-import { and, asc, eq, gt, inArray, type SQL } from 'drizzle-orm'
-import { histories, PLATFORM, roles } from '../database/schema.ts'
-import type { PlatformTx, Tx } from '../database/scope.ts'
+import { and, asc, count, eq, gt, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm'
+import { catalogues, histories, PLATFORM, roles } from '../database/schema.ts'
+import type { Tx } from '../database/scope.ts'
+import { effective } from '../permissions/by-name.ts'
 
 export type RoleRow = typeof roles.$inferSelect
 
@@ -26,15 +27,17 @@ export const readRolesOf = async (
 ): Promise<{ roles: Definition[]; platform_revision: number }> => {
   const rows = await tx
     .select({
-      ...{ key: roles.key, permissions: roles.permissions, excludes: roles.excludes },
+      role: { key: roles.key, permissions: roles.permissions, excludes: roles.excludes },
+      by_name: catalogues.by_name,
       revision: histories.revision,
     })
     .from(histories)
     .innerJoin(roles, inArray(roles.history_id, [tenant_id, PLATFORM]))
+    .leftJoin(catalogues, eq(catalogues.history_id, PLATFORM))
     .where(eq(histories.id, PLATFORM))
     .orderBy(asc(roles.key))
   return {
-    roles: rows.map(({ revision: _, ...role }) => role),
+    roles: rows.map(({ role, by_name }) => effective(role, by_name ?? [])),
     platform_revision: rows[0]?.revision ?? 0,
   }
 }
@@ -44,12 +47,19 @@ export const findRole = async (tx: Tx, id: string): Promise<RoleRow | undefined>
   return row
 }
 
-export const listRoles = (
-  tx: Tx,
-  { tenant_id, after, limit }: { tenant_id: string | undefined; after: string | undefined; limit: number },
-): Promise<RoleRow[]> => {
+export interface Filter {
+  tenant_id: string | undefined
+  key: string | undefined
+  shared: boolean | undefined
+  after: string | undefined
+  limit: number
+}
+
+export const listRoles = (tx: Tx, { tenant_id, key, shared, after, limit }: Filter): Promise<RoleRow[]> => {
   const wanted: (SQL | undefined)[] = [
     tenant_id === undefined ? undefined : inArray(roles.history_id, [tenant_id, PLATFORM]),
+    key === undefined ? undefined : eq(roles.key, key),
+    shared === undefined ? undefined : shared ? isNull(roles.tenant_id) : isNotNull(roles.tenant_id),
     after === undefined ? undefined : gt(roles.id, after),
   ]
   return tx
@@ -60,6 +70,50 @@ export const listRoles = (
     .limit(limit)
 }
 
-export const insertRoles = async (tx: PlatformTx, rows: (typeof roles.$inferInsert)[]): Promise<void> => {
-  await tx.insert(roles).values(rows)
+export const countRoles = async (tx: Tx, history_id: string): Promise<number> => {
+  const [row] = await tx.select({ count: count() }).from(roles).where(eq(roles.history_id, history_id))
+  return row?.count ?? 0
+}
+
+/** @throws PostgreSQL's unique violation of `roles_key` */
+export const insertRoles = (tx: Tx, rows: (typeof roles.$inferInsert)[]): Promise<RoleRow[]> =>
+  tx.insert(roles).values(rows).returning()
+
+/**
+ * Until the transaction ends: as many tenants as like may take this key, or the platform alone. No constraint can say that.
+ */
+export const lockKey = async (tx: Tx, history_id: string, key: string): Promise<void> => {
+  const name = sql`hashtextextended(${`role:${key}`}, 0)`
+  const lock =
+    history_id === PLATFORM ? sql`pg_advisory_xact_lock(${name})` : sql`pg_advisory_xact_lock_shared(${name})`
+  await tx.execute(sql`select ${lock}`)
+}
+
+/** Whether the key is the platform's; for the platform, whether it is any tenant's. Ask it under `lockKey`. */
+export const isTakenElsewhere = async (tx: Tx, history_id: string, key: string): Promise<boolean> => {
+  const elsewhere = history_id === PLATFORM ? ne(roles.history_id, PLATFORM) : eq(roles.history_id, PLATFORM)
+  const taken = await tx
+    .select({ id: roles.id })
+    .from(roles)
+    .where(and(eq(roles.key, key), elsewhere))
+    .limit(1)
+  return taken.length > 0
+}
+
+const at = ({ history_id, id }: Pick<RoleRow, 'history_id' | 'id'>) =>
+  and(eq(roles.history_id, history_id), eq(roles.id, id))
+
+export const updateRole = async (
+  tx: Tx,
+  which: Pick<RoleRow, 'history_id' | 'id'>,
+  change: Partial<RoleRow> & Pick<RoleRow, 'revision' | 'updated_at'>,
+): Promise<RoleRow> => {
+  const [row] = await tx.update(roles).set(change).where(at(which)).returning()
+  if (!row) throw new Error('update of a role answered no row')
+  return row
+}
+
+/** @throws PostgreSQL's foreign key violation of `membership_roles_role` while somebody holds it */
+export const deleteRole = async (tx: Tx, which: Pick<RoleRow, 'history_id' | 'id'>): Promise<void> => {
+  await tx.delete(roles).where(at(which))
 }

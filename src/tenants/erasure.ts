@@ -2,7 +2,7 @@
 // never held anything personal.
 import { sql } from 'drizzle-orm'
 import { History } from '../database/history.ts'
-import { apiKeys, eventPersonalData, idempotencyKeys, issuers, memberships } from '../database/schema.ts'
+import { apiKeys, eventPersonalData, idempotencyKeys, issuers, memberships, roles } from '../database/schema.ts'
 import type { Database, PlatformTx } from '../database/scope.ts'
 import { TENANT } from '../revocations/targets.ts'
 import { findErasable, findTenant, releaseSlug, updateTenant } from './queries.ts'
@@ -12,6 +12,7 @@ const ROWS_AT_A_TIME = 5_000
 
 const OWNED = [
   [memberships, memberships.tenant_id],
+  [roles, roles.history_id], // after the memberships, which hold them
   [apiKeys, apiKeys.history_id],
   [issuers, issuers.history_id],
   [idempotencyKeys, idempotencyKeys.history_id],

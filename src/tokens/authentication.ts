@@ -32,6 +32,8 @@ export interface Holder {
   /** Null: a machine, whose key grants what the token says for as long as there is the key. */
   member: Member | null
   rights: Rights
+  /** What wildcards among them do not reach. */
+  by_name: readonly string[]
 }
 
 export class TokenHolders {
@@ -129,13 +131,14 @@ const kidOf = (token: string): string =>
 const decideHolder = (bearer: Bearer, found: BearerFacts, now: Date): Holder | undefined => {
   const { facts } = found
   if (!facts || isRevoked(found)) return undefined
-  if (bearer.membership_id === null) return { bearer, tenant: facts.tenant, member: null, rights: [bearer.grants] }
+  const { tenant, by_name } = facts
+  if (bearer.membership_id === null) return { bearer, tenant, member: null, rights: [bearer.grants], by_name }
   const member = facts.membership
   if (!member || member.user_id !== bearer.user_id || statusOf(member, now) !== 'active') return undefined
-  return { bearer, tenant: facts.tenant, member, rights: [member.roles, bearer.grants] }
+  return { bearer, tenant, member, rights: [member.roles, bearer.grants], by_name }
 }
 
-const principalOf = ({ bearer, tenant, member, rights }: Holder): MemberPrincipal | undefined =>
+const principalOf = ({ bearer, tenant, member, rights, by_name }: Holder): MemberPrincipal | undefined =>
   member === null
     ? undefined
     : {
@@ -145,6 +148,7 @@ const principalOf = ({ bearer, tenant, member, rights }: Holder): MemberPrincipa
         tenant_id: tenant.id,
         tenant_status: tenant.status,
         rights,
+        by_name,
         ends_at: member.expires_at,
         token: bearer.claims,
       }

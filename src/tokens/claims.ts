@@ -1,5 +1,5 @@
 // What a token says, built from facts that were read in one statement.
-import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, type TokenClaims } from '@tenantry/client'
+import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, holds, type TokenClaims } from '@tenantry/client'
 import type { Member, MemberFacts } from '../authorization/facts.ts'
 import type { Config } from '../config.ts'
 import { newId } from '../ids.ts'
@@ -15,6 +15,8 @@ export interface Asked {
   client_ends_at: string | null
   ttl_seconds: number
   now: Date
+  /** The product's permissions; those that are held are spelt out. */
+  catalogue: readonly string[]
   /** Of an exchange: the login that it goes back to. */
   login?: Login | undefined
   /** Who acts for the user. */
@@ -44,13 +46,13 @@ export const isVouchedFor = ({ issuer_id }: Pick<TokenClaims, 'issuer_id'>): boo
 export const isAudience = ({ issuer, audiences }: Pick<Config, 'issuer' | 'audiences'>, audience: string): boolean =>
   audience === issuer || audiences === undefined || audiences.includes(audience)
 
-type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants'>
+type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants' | 'narrowed_from'>
 
 /** `exp` is never later than the end of what the token rests on. */
 const claimsFor = (
-  { sub, membership_id, roles, grants }: Bearer,
+  { sub, membership_id, roles, grants, narrowed_from }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
-  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, login, act }: Asked,
+  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, catalogue, login, act }: Asked,
   ends_at: string | null,
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
@@ -65,11 +67,12 @@ const claimsFor = (
       client_id,
     },
     ...{ tenant_id: tenant.id, tenant_slug: tenant.slug, membership_id, roles },
-    permissions: [], // the concrete list of a product's catalogue; without one there is nothing to list
+    permissions: catalogue.filter((key) => holds(grants, key)),
     grants,
     ...(login && { auth_time: login.auth_time }),
     ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),
     ...(act && { act }),
+    ...(narrowed_from && { narrowed_from }),
     rev: { [tenant.id]: revision, platform: platform_revision },
   }
 }
@@ -86,9 +89,11 @@ export const claimsOf = (
   narrowed?: readonly Grant[],
 ): TokenClaims => {
   const { user_id: sub, id: membership_id } = member
-  const roles = narrowed ? [] : member.roles.map(({ key }) => key)
-  const grants = narrowed ?? grantsOf(member)
-  return claimsFor({ sub, membership_id, roles, grants }, facts, asked, member.expires_at)
+  const held = member.roles.map(({ key }) => key)
+  const bearer = narrowed
+    ? { sub, membership_id, roles: [], grants: narrowed, narrowed_from: held }
+    : { sub, membership_id, roles: held, grants: grantsOf(member) }
+  return claimsFor(bearer, facts, asked, member.expires_at)
 }
 
 export const grantsOf = ({ roles }: Member): Grant[] =>

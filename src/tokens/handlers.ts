@@ -62,7 +62,14 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       if (!found.holds) throw new Problem('credential.invalid')
       const [facts, member] = requireActiveMember(found.facts, now)
       const client = { client_id: principal.id, client_ends_at: principal.ends_at }
-      const claims = claimsOf(facts, member, { issuer, audience, ...client, ttl_seconds, now })
+      const claims = claimsOf(facts, member, {
+        issuer,
+        audience,
+        ...client,
+        ttl_seconds,
+        now,
+        catalogue: found.catalogue,
+      })
       // The membership or the key ends within this very second, and the times of a token are whole seconds.
       if (claims.exp <= claims.iat) throw new Problem('membership.expired')
       const { access_token: sign } = await keys.signersAt(facts.platform_revision)

@@ -144,10 +144,41 @@ t.test('members, keys and tenants from their beginning to their end', async (t) 
   t.match(await json('tenants', 'restore', 'hooli'), { status: 'active', deletes_at: null })
 })
 
+t.test('roles from their beginning to their end, tried before they are changed', async (t) => {
+  await tenantry('tenants', 'create', 'Umbrella', '--owner', 'user_oz')
+  const create = ['roles', 'create', 'courier', '--tenant', 'umbrella', '--name', 'Courier']
+  const role = await json(...create, '--permission', 'parcel:*', '--exclude', 'parcel:burn')
+  t.match(role, { key: 'courier', name: 'Courier', permissions: ['parcel:*'], excludes: ['parcel:burn'] })
+  await tenantry('members', 'add', 'user_fry', '--tenant', 'umbrella', '--role', 'courier')
+  t.match(await tenantry('roles', 'list', '--tenant', 'umbrella'), { code: 0, out: /courier +parcel:\* +parcel:burn/ })
+
+  const change = ['roles', 'update', role.id, '--permission', 'parcel:read']
+  t.match(await tenantry(...change, '--dry-run'), { code: 0, out: /user_fry +- +parcel:\*/ })
+  t.same((await json(...change, '--dry-run')).changes[0].loses, ['parcel:*'])
+  t.match(await json(...change), { permissions: ['parcel:read'], excludes: ['parcel:burn'] })
+  t.match(await tenantry('roles', 'update', role.id), { code: 2, err: /nothing to change/ })
+
+  t.match(await tenantry('roles', 'delete', role.id), { code: 1, err: /One membership holds this role/ })
+  const heir = ['roles', 'delete', role.id, '--remap-to', 'viewer']
+  t.match(await tenantry(...heir, '--dry-run'), { code: 0, out: /user_fry +\*:read,tenantry.tenant:read/ })
+  t.match(await tenantry(...heir), { code: 0, out: `${role.id} is deleted\n` })
+  t.match((await json('members', 'list', '--tenant', 'umbrella')).data[1], { user_id: 'user_fry', roles: ['viewer'] })
+})
+
 t.test('--help explains itself without loading a database', async (t) => {
   const end = await runProcess(['--help'], { NODE_DEBUG: 'esm,module' })
   t.match(end, { code: 0, out: /TENANTRY_URL[\s\S]*Exit status/ })
-  for (const command of ['serve', 'migrate', 'doctor', 'verify-history', 'tenants', 'members', 'keys', 'tokens']) {
+  for (const command of [
+    'serve',
+    'migrate',
+    'doctor',
+    'verify-history',
+    'tenants',
+    'members',
+    'roles',
+    'keys',
+    'tokens',
+  ]) {
     t.match(end.out, new RegExp(`^ {2}${command} `, 'm'))
   }
   t.match(end.err, /node_modules\/commander/, 'what is loaded is named on stderr')

@@ -70,12 +70,22 @@ t.test('in a tenant, what waits for its turn is done only if it still may be', {
   const platform = await s.anApiKey({ permissions: ['*', 'tenantry.*'] })
   const issuing = await s.anApiKey({ tenant_id, permissions: ['*', 'tenantry.*', 'tenantry.token:issue'] })
   const { access_token } = made(await s.as(issuing.secret).post('/tokens', { user_id: other.membership.user_id }))
+  const clerks = await s.aRole({
+    tenant_id,
+    permissions: ['tenantry.membership:manage', '*:read', 'tenantry.tenant:read'],
+  })
+  const clerk = await s.aMember(tenant_id, clerks.key)
   const end = s.instant(3_600)
   const cases: [string, () => Promise<Answer>, (user_id: string) => Promise<Answer>][] = [
     [
       'a demoted admin',
       () => s.root.patch(`/memberships/${admin.membership.id}`, { roles: ['viewer'] }),
       (user_id) => admin.caller.post('/memberships', { user_id }),
+    ],
+    [
+      'somebody whose role is narrowed',
+      () => s.root.patch(`/roles/${clerks.id}`, { permissions: ['*:read'] }),
+      (user_id) => clerk.caller.post('/memberships', { user_id, roles: ['viewer'] }),
     ],
     [
       'a token whose key is revoked',

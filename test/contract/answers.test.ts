@@ -3,7 +3,6 @@
 // document: its examples, its copy over HTTP, the reference for people, and a page for every problem.
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { v7 } from 'uuid'
 import { CATALOGUE } from '../../src/errors.ts'
 import type { Operation } from '../../src/http/contract.ts'
 import { dereference } from '../../src/http/schemas.ts'
@@ -29,17 +28,11 @@ const aPlace = async (): Promise<Values> => {
   const owner = (await s.root.get(`/memberships?tenant_id=${tenant.id}`)).body.data[0]
   const member = await s.aMembership(tenant.id, { user_id: 'user_mia' })
   const key = await s.anApiKey({ tenant_id: tenant.id })
-  const role_id = v7()
-  await s.test_database.superuser(
-    `insert into tenantry.roles (history_id, id, key, name, description, permissions, excludes, built_in, revision, created_at, updated_at)
-     values ($1, $2, 'auditor', 'Auditor', '', '{*:read}', '{}', false, 1, now(), now())`,
-    [tenant.id, role_id],
-  )
   return {
     tenant_id: tenant.id,
     membership_id: member.id,
     owner_id: owner.id,
-    role_id,
+    role_id: (await s.aRole({ tenant_id: tenant.id, key: 'auditor' })).id,
     api_key_id: key.id,
     issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     code: 'internal',
@@ -47,6 +40,8 @@ const aPlace = async (): Promise<Values> => {
 }
 
 const AN_ISSUER = { issuer: 'https://twice.example', audiences: ['my-application'] }
+
+const A_ROLE = { key: 'late', name: 'Late', permissions: ['invoice:read'] }
 
 type Case = (place: Values) => Promise<Answer>
 
@@ -80,14 +75,29 @@ const CASES: Record<string, Case> = {
   },
   'createMembership 409': ({ tenant_id }) => s.root.post('/memberships', { tenant_id, user_id: 'user_mia' }),
   'createMembership 422': ({ tenant_id }) => s.root.post('/memberships', { tenant_id, user_id: 'u', roles: ['king'] }),
+  'createMembership 200': ({ tenant_id }) =>
+    s.root.post('/memberships?dry_run=true', { tenant_id, user_id: 'user_new' }),
   'updateMembership 409': ({ owner_id }) => s.root.patch(`/memberships/${owner_id}`, { roles: ['admin'] }),
   'updateMembership 422': ({ membership_id }) => s.root.patch(`/memberships/${membership_id}`, { roles: ['king'] }),
+  'deleteMembership 200': ({ membership_id }) => s.root.delete(`/memberships/${membership_id}?dry_run=true`),
   'deleteMembership 409': ({ owner_id }) => s.root.delete(`/memberships/${owner_id}`),
   'suspendMembership 409': ({ owner_id }) => s.root.post(`/memberships/${owner_id}/suspend`),
   'reactivateMembership 409': onItsWayOut(({ membership_id }) =>
     s.root.post(`/memberships/${membership_id}/reactivate`),
   ),
   'signOutMembership 409': onItsWayOut(({ membership_id }) => s.root.post(`/memberships/${membership_id}/sign-out`)),
+  'createRole 409': ({ tenant_id }) => s.root.post('/roles', { ...A_ROLE, tenant_id, key: 'auditor' }),
+  'createRole 422': ({ tenant_id }) => s.root.post('/roles', { ...A_ROLE, tenant_id, permissions: ['invoice'] }),
+  'updateRole 409': onItsWayOut(({ role_id }) => s.root.patch(`/roles/${role_id}`, { name: 'Late' })),
+  'updateRole 422': ({ role_id }) => s.root.patch(`/roles/${role_id}`, { permissions: ['invoice'] }),
+  'deleteRole 200': ({ role_id }) => s.root.delete(`/roles/${role_id}?dry_run=true`),
+  'deleteRole 409': async ({ membership_id, role_id }) => {
+    await s.root.patch(`/memberships/${membership_id}`, { roles: ['auditor'] })
+    return s.root.delete(`/roles/${role_id}`)
+  },
+  'deleteRole 422': ({ role_id }) => s.root.delete(`/roles/${role_id}?remap_to=king`),
+  'replaceCatalogue 412': () => s.root.put('/permissions', { permissions: [] }, { 'if-match': '"77"' }),
+  'replaceCatalogue 422': () => s.root.put('/permissions', { permissions: [{ key: 'tenantry.tenant:read' }] }),
   'createIssuer 409': async ({ tenant_id }) => {
     await s.root.post('/issuers', { ...AN_ISSUER, tenant_id })
     return s.root.post('/issuers', { ...AN_ISSUER, tenant_id })

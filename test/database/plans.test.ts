@@ -5,7 +5,13 @@ import t from 'tap'
 import { hashOf, makeSecret } from '../../src/api-keys/secrets.ts'
 import type { Tx } from '../../src/database/scope.ts'
 import { currentSnapshot, listEventsOf, listEventsOfAll } from '../../src/events/queries.ts'
-import { findMembership, hasOtherOwner, listMemberships } from '../../src/memberships/queries.ts'
+import {
+  findMembership,
+  findMemberships,
+  hasOtherOwner,
+  listHolders,
+  listMemberships,
+} from '../../src/memberships/queries.ts'
 import { aService } from '../support/service.ts'
 
 const s = await aService(t)
@@ -48,7 +54,7 @@ const fill = async (): Promise<void> => {
 const scans = async (tx: Tx): Promise<Record<string, number>> => {
   const { rows } = (await tx.execute(sql`
     select relname, seq_scan::int from pg_stat_xact_user_tables
-    where schemaname = 'tenantry' and relname not in ('roles', 'histories') -- the one is small, the other always locked by id
+    where schemaname = 'tenantry' and relname not in ('roles', 'histories', 'catalogues') -- small, always locked by id, one row
   `)) as unknown as { rows: { relname: string; seq_scan: number }[] } // the shape both drivers answer
   return Object.fromEntries(rows.map(({ relname, seq_scan }) => [relname, seq_scan]))
 }
@@ -80,6 +86,8 @@ const IN_A_TENANT: Record<string, (tx: Tx) => Promise<unknown>> = {
   'a later page of memberships': (tx) => listMemberships(tx, { ...page, tenant_id: tenant.id, after: vera.id }),
   'the membership of a user': (tx) => listMemberships(tx, { ...page, tenant_id: tenant.id, user_id: 'user_5001' }),
   'whether there is another owner': (tx) => hasOtherOwner(tx, { tenant_id: tenant.id, id: olga.id }),
+  'who holds a role of the tenant': (tx) => listHolders(tx, { id: vera.id }, { tenant_id: tenant.id, limit: 51 }),
+  'some memberships by their ids': (tx) => findMemberships(tx, [vera.id, olga.id]),
   'a page of events': (tx) => listEventsOf(tx, { history_id: tenant.id, after: 9000, type: undefined, limit: 51 }),
 }
 
@@ -88,6 +96,7 @@ const ON_THE_PLATFORM: Record<string, (tx: Tx) => Promise<unknown>> = {
   'where a membership is': (tx) => tx.execute(sql`select tenantry.locate('membership', ${vera.id})`),
   'where an API key is': (tx) => tx.execute(sql`select tenantry.locate('api_key', ${vera.id})`),
   'the memberships of a user in all tenants': (tx) => listMemberships(tx, { ...page, user_id: 'user_5001' }),
+  'who holds a shared role in all tenants': (tx) => listHolders(tx, { id: vera.id }, { limit: 51 }),
   'a page of all memberships': (tx) => listMemberships(tx, { ...page, after: vera.id }),
 }
 

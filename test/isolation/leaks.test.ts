@@ -20,14 +20,11 @@ const aFullTenant = async (): Promise<string> => {
   await s.anIssuer({ tenant_id })
   const revoked = await s.anApiKey({ tenant_id })
   await s.root.delete(`/api-keys/${revoked.id}`)
-  await s.test_database.superuser(
-    `insert into tenantry.roles (history_id, id, key, name, description, permissions, excludes, built_in, revision, created_at, updated_at)
-     values ($1, $2, 'auditor', 'Auditor', '', '{*:read}', '{}', false, 1, now(), now())`,
-    [tenant_id, v7()],
-  )
+  await s.aRole({ tenant_id })
   return tenant_id
 }
 
+await s.root.put('/permissions', { permissions: [{ key: 'invoice:read' }] })
 const acme = await aFullTenant()
 const globex = await aFullTenant()
 
@@ -63,6 +60,7 @@ t.test('the suite tries every table that a tenant’s scope reaches, and each ha
     TABLES.map(({ name }) => name),
     [
       'api_keys',
+      'catalogues',
       'event_personal_data',
       'events',
       'histories',
@@ -77,7 +75,8 @@ t.test('the suite tries every table that a tenant’s scope reaches, and each ha
   )
   for (const { name, table, owner } of TABLES) {
     for (const tenant_id of [acme, globex]) {
-      t.ok((await inScope(tenant_id, sql`select from ${table} where ${owner} = ${tenant_id}`)).length > 0, name)
+      const whose = name === 'catalogues' ? PLATFORM : tenant_id
+      t.ok((await inScope(tenant_id, sql`select from ${table} where ${owner} = ${whose}`)).length > 0, name)
     }
   }
 })
@@ -87,7 +86,8 @@ t.test('a tenant sees its own rows, what is shared, and nothing else', async (t)
     const owners = (await inScope(acme, sql`select distinct ${owner}::text as owner from ${table} order by 1`)).map(
       (row) => row.owner,
     )
-    t.same(owners, ['histories', 'roles'].includes(name) ? [PLATFORM, acme] : [acme], name)
+    const shared = ['histories', 'roles', 'catalogues'].includes(name) ? [PLATFORM] : []
+    t.same(owners, [...shared, ...(name === 'catalogues' ? [] : [acme])], name)
     t.same(await inScope(acme, sql`select from ${table} where ${owner} = ${globex}`), [], name)
   }
 })
@@ -128,7 +128,7 @@ t.test('a tenant puts no row into another, nor moves one of its own there', asyn
     const [row] = await s.test_database.superuser(
       `select to_jsonb(x)::text as row from tenantry.${name} x where to_jsonb(x) ->> coalesce($2, 'id') = $1 limit 1`,
       [
-        globex,
+        name === 'catalogues' ? PLATFORM : globex,
         (columns.find((column) => ['history_id', 'tenant_id'].includes(String(column.name)))?.name as string) ?? 'id',
       ],
     )
@@ -137,6 +137,18 @@ t.test('a tenant puts no row into another, nor moves one of its own there', asyn
     t.match(await outcome(acme, sql`update ${table} set ${owner} = ${globex}`), /^(42501|428C9)$/, `${name}: move`)
   }
   t.equal(await s.dump(globex), before)
+})
+
+t.test('a tenant makes no role that is shared or built in, nor one of its own into such', async (t) => {
+  const insert = (history_id: string, built_in: boolean): SQL => sql`
+    insert into tenantry.roles (history_id, id, key, name, description, permissions, excludes, built_in, revision, created_at, updated_at)
+    values (${history_id}, ${v7()}, 'mine', '', '', '{*}', '{}', ${built_in}, 1, now(), now())`
+  t.equal(await outcome(acme, insert(PLATFORM, false)), '42501')
+  t.equal(await outcome(acme, insert(acme, true)), '42501')
+  for (const change of ['history_id = history_id', 'built_in = true', `key = 'owner'`, 'id = id']) {
+    t.equal(await outcome(acme, sql`update tenantry.roles set ${sql.raw(change)}`), '42501', change)
+  }
+  t.equal(await outcome(acme, sql`update tenantry.roles set permissions = '{}' returning 1`), '1 rows', 'its own only')
 })
 
 t.test('a tenant’s rows cannot refer to another’s', async (t) => {

@@ -36,9 +36,9 @@ t.test('what narrows access is in the feed at the revision of the change', async
   const path = `/memberships/${membership.id}`
   t.same(await entriesOf(s, id), [], 'creating narrows nothing')
 
-  await s.root.patch(path, { roles: ['owner'] })
+  await s.root.patch(path, { roles: ['admin', 'owner'] })
   await s.root.patch(path, { display_name: 'Vera', expires_at: s.instant(3600) })
-  t.match(await entriesOf(s, id), [{ history: id, target, rev: 5 }], 'an end date narrows, a promotion does not')
+  t.match(await entriesOf(s, id), [{ history: id, target, rev: 5 }], 'an end date narrows, another role does not')
   await s.root.patch(path, { roles: ['viewer'] })
   await s.root.patch(path, { expires_at: null })
   t.match(await entriesOf(s, id), [{ target, rev: 6 }], 'a demotion narrows, a later end does not')
@@ -53,6 +53,16 @@ t.test('what narrows access is in the feed at the revision of the change', async
   await s.root.post(`/tenants/${id}/reactivate`)
   t.match((await entriesOf(s, id)).at(-1), { history: id, target: 'tenant', rev: 11 })
 })
+
+t.test(
+  'a role that gives way to a mightier one makes tokens stale too: they name it, and follow what becomes of it',
+  async (t) => {
+    const { id } = await s.aTenant()
+    const { membership } = await s.aMember(id, 'viewer')
+    await s.root.patch(`/memberships/${membership.id}`, { roles: ['member'] })
+    t.match(await entriesOf(s, id), [{ history: id, target: `membership:${membership.id}` }])
+  },
+)
 
 t.test('a revoked key makes the tokens stale that it asked for', async (t) => {
   const { id } = await s.aTenant()
@@ -187,6 +197,7 @@ const keyOf = (tenant_id: string): ApiKeyPrincipal => ({
   tenant_id,
   tenant_status: 'active',
   rights: [],
+  by_name: [],
   ends_at: null,
 })
 

@@ -59,6 +59,7 @@ export class Caller {
       ...{ 'content-type': 'application/x-www-form-urlencoded', ...headers },
     })
   patch = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('PATCH', url, body, headers)
+  put = (url: string, body?: unknown, headers?: Record<string, string>) => this.call('PUT', url, body, headers)
   delete = (url: string, headers?: Record<string, string>) => this.call('DELETE', url, undefined, headers)
 }
 
@@ -138,6 +139,12 @@ export class TestService {
     return made(
       await this.root.post('/issuers', { issuer, audiences: ['my-application'], shares_user_ids: true, ...input }),
     )
+  }
+
+  /** A role of the tenant, or a shared one; `invoice:read` unless it says otherwise. */
+  async aRole(input: Partial<Schemas['RoleCreate']> = {}): Promise<Schemas['Role']> {
+    const key = `role-${++this.#names}`
+    return made(await this.root.post('/roles', { key, name: key, permissions: ['invoice:read'], ...input }))
   }
 
   /** A token of the user for Tenantry itself, unless another audience is asked for. */

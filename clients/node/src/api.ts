@@ -71,18 +71,47 @@ export class TenantryProblem extends Error {
 
 type Answer<Data> = { readonly data?: Data; readonly error?: unknown; readonly response: Response }
 
+/** What a call with `dry_run` answers: who would gain and lose what. */
+export type DryRun = Schemas['DryRun']
+
 /**
  * The data of a successful call; undefined for an answer without content.
  *
  * @throws TenantryProblem for any answer that is not a success
+ * @throws TypeError for a dry run, which did nothing: that is what `unwrapDryRun` reads
  * @example
  * const { data, next_cursor } = await unwrap(tenantry.GET('/tenants', { params: { query: { limit: 200 } } }))
  */
-export function unwrap<Data>(answer: Promise<Answer<Data>>): Promise<Data>
+export function unwrap<Data>(answer: Promise<Answer<Data>>): Promise<Exclude<Data, DryRun>>
 export async function unwrap(answer: Promise<Answer<unknown>>): Promise<unknown> {
+  const data = await dataOf(answer)
+  if (isDryRun(data)) throw new TypeError('This was a dry run, and nothing was done: read it with unwrapDryRun.')
+  return data
+}
+
+/**
+ * What a call with `dry_run` says would change.
+ *
+ * @throws TenantryProblem for any answer that is not a success
+ * @throws TypeError if it was no dry run, and was done
+ * @example
+ * const query = { remap_to: 'viewer', dry_run: true }
+ * const { changes } = await unwrapDryRun(tenantry.DELETE('/roles/{role_id}', { params: { path: { role_id }, query } }))
+ */
+export async function unwrapDryRun(answer: Promise<Answer<unknown>>): Promise<DryRun> {
+  const data = await dataOf(answer)
+  if (isDryRun(data)) return data
+  throw new TypeError('This was no dry run: it was done.')
+}
+
+async function dataOf(answer: Promise<Answer<unknown>>): Promise<unknown> {
   const { data, error, response } = await answer
   if (!response.ok) throw new TenantryProblem(response.status, error)
   return data
+}
+
+function isDryRun(data: unknown): data is DryRun {
+  return isObject(data) && data.dry_run === true
 }
 
 function isProblem(body: unknown): body is Schemas['Problem'] {

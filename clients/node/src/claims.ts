@@ -34,6 +34,8 @@ export type TokenClaims = {
   readonly act?: Actor
   /** When the user logged in at the identity provider, where an exchange told. */
   readonly auth_time?: number
+  /** Of a narrowed token: the roles that its grants were taken from. It does not say them, and is stale when they are. */
+  readonly narrowed_from?: readonly string[]
   /** The trusted issuer whose token was exchanged for this one. */
   readonly issuer_id?: string
   /** The revision of each history that the token was minted at. */
@@ -69,6 +71,7 @@ const CHECKS: { readonly [claim in Exclude<keyof TokenClaims, 'grants'>]-?: Chec
   roles: (value) => isListOf(value, isText),
   permissions: (value) => isListOf(value, isText),
   auth_time: (value) => value === undefined || isSeconds(value),
+  narrowed_from: (value) => value === undefined || isListOf(value, isText),
   issuer_id: (value) => value === undefined || isText(value),
   act: (value) => value === undefined || isActor(value),
   rev: (value) => isObject(value) && Object.values(value).every(isCount),

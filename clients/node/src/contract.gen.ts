@@ -257,7 +257,13 @@ export interface paths {
         /** List roles, the shared ones included */
         get: operations["listRoles"];
         put?: never;
-        post?: never;
+        /**
+         * Create a role
+         * @description Without `tenant_id` a platform credential makes a shared role, which every tenant can give, and a tenant's credential
+         *     a role of its own tenant. A key means one role: no tenant may use a shared role's, nor the other way round. What the
+         *     role grants must lie within the caller's own rights.
+         */
+        post: operations["createRole"];
         delete?: never;
         options?: never;
         head?: never;
@@ -300,6 +306,47 @@ export interface paths {
         /** Get a role */
         get: operations["getRole"];
         put?: never;
+        post?: never;
+        /**
+         * Delete a role
+         * @description A role that somebody holds goes only with `remap_to`: everybody who holds it gets that role in its place, in the same
+         *     transaction; at most 10,000 members in 500 tenants. Both roles must lie within the caller's own rights. Built-in
+         *     roles stay. A dry run needs
+         *     `tenantry.membership:read` too.
+         */
+        delete: operations["deleteRole"];
+        options?: never;
+        head?: never;
+        /**
+         * Change what a role grants, its name or description
+         * @description It changes for everybody who holds the role, at once. What the role grants afterwards, and what it granted before,
+         *     must lie within the caller's own rights. `permissions` and `excludes` are replaced as a whole; the key never
+         *     changes. Shared roles are changed by the platform; what `owner` grants is fixed. A dry run needs
+         *     `tenantry.membership:read` too.
+         */
+        patch: operations["updateRole"];
+        trace?: never;
+    };
+    "/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the catalogue of the product's permissions
+         * @description One for all tenants. Empty, at revision 0, until it is first put there.
+         */
+        get: operations["getCatalogue"];
+        /**
+         * Say which permissions the product has
+         * @description Replaces the whole catalogue. From then on tokens also carry `permissions`: those of the catalogue that are held,
+         *     spelt out. A permission with `wildcard: false` is granted only by name. Making one so takes it from everybody who
+         *     held it by a wildcard, so all tokens there are become stale once; making it reachable again gives it to them, so the
+         *     caller must hold it. `warnings` tell what may be forgotten; they refuse nothing.
+         */
+        put: operations["replaceCatalogue"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1127,6 +1174,82 @@ export interface components {
         };
         /**
          * @example {
+         *       "dry_run": true,
+         *       "changes": [
+         *         {
+         *           "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *           "user_id": "user_vera",
+         *           "gains": [
+         *             "invoice:approve"
+         *           ],
+         *           "loses": []
+         *         }
+         *       ],
+         *       "truncated": false
+         *     }
+         */
+        DryRun: {
+            /** @constant */
+            dry_run: true;
+            /** @description Whom it would give or take something. What the roles grant counts, also of a suspended member. */
+            changes: components["schemas"]["AccessChange"][];
+            /**
+             * @description Whether there is more than is told here: more than the first 1,000 memberships are concerned, or their roles
+             *     are too long to compare them all.
+             */
+            truncated: boolean;
+        };
+        AccessChange: {
+            tenant_id: components["schemas"]["Id"];
+            user_id: string;
+            /** @description Permissions of the catalogue and Tenantry's own. Without a catalogue: patterns of which something is gained. */
+            gains: string[];
+            loses: string[];
+        };
+        /**
+         * @description Patterns and permissions. `tenantry.token:issue` and `tenantry.role:assign_any` are for API keys only; with a strict
+         *     catalogue each must name or match something in it.
+         */
+        RolePatterns: components["schemas"]["PermissionPattern"][];
+        RoleName: string;
+        RoleDescription: string;
+        /**
+         * @example {
+         *       "key": "accountant",
+         *       "name": "Accountant",
+         *       "permissions": [
+         *         "invoice:*",
+         *         "*:read"
+         *       ],
+         *       "excludes": [
+         *         "invoice:approve"
+         *       ]
+         *     }
+         */
+        RoleCreate: {
+            tenant_id?: components["schemas"]["Id"];
+            key: components["schemas"]["RoleKey"];
+            name: components["schemas"]["RoleName"];
+            description?: components["schemas"]["RoleDescription"];
+            permissions: components["schemas"]["RolePatterns"];
+            excludes?: components["schemas"]["RolePatterns"];
+        };
+        /**
+         * @example {
+         *       "permissions": [
+         *         "invoice:*"
+         *       ],
+         *       "excludes": []
+         *     }
+         */
+        RoleUpdate: {
+            name?: components["schemas"]["RoleName"];
+            description?: components["schemas"]["RoleDescription"];
+            permissions?: components["schemas"]["RolePatterns"];
+            excludes?: components["schemas"]["RolePatterns"];
+        };
+        /**
+         * @example {
          *       "id": "00000000-0000-7000-8000-000000000003",
          *       "tenant_id": null,
          *       "key": "member",
@@ -1244,6 +1367,107 @@ export interface components {
         MyMembershipList: {
             data: components["schemas"]["MyMembership"][];
             next_cursor: string | null;
+        };
+        /**
+         * @example {
+         *       "key": "invoice:approve",
+         *       "description": "Approve an invoice",
+         *       "wildcard": false
+         *     }
+         */
+        CataloguePermission: {
+            /** @description `resource:action`, lower case; not in Tenantry's own namespace. */
+            key: string;
+            /** @default  */
+            description?: string;
+            /**
+             * @description Whether `*`, `*:action` and `resource:*` grant it. If not, a role grants it by name only.
+             * @default true
+             */
+            wildcard?: boolean;
+            /**
+             * @description The authentication context that it will need; stored, not enforced yet.
+             * @default null
+             */
+            acr?: string | null;
+            /**
+             * @description How old a login may be for it, in seconds; stored, not enforced yet.
+             * @default null
+             */
+            max_age?: number | null;
+        };
+        /**
+         * @example {
+         *       "permissions": [
+         *         {
+         *           "key": "invoice:read",
+         *           "description": "Read invoices"
+         *         },
+         *         {
+         *           "key": "invoice:approve",
+         *           "description": "Approve an invoice",
+         *           "wildcard": false
+         *         }
+         *       ],
+         *       "strict": true
+         *     }
+         */
+        CatalogueReplace: {
+            permissions: components["schemas"]["CataloguePermission"][];
+            /**
+             * @description Whether roles may name only what is in the catalogue.
+             * @default false
+             */
+            strict?: boolean;
+        };
+        /**
+         * @example {
+         *       "permissions": [
+         *         {
+         *           "key": "invoice:approve",
+         *           "description": "Approve an invoice",
+         *           "wildcard": false,
+         *           "acr": null,
+         *           "max_age": null
+         *         }
+         *       ],
+         *       "strict": true,
+         *       "warnings": [
+         *         {
+         *           "key": "invoice:approve",
+         *           "detail": "Neither member nor viewer grants this."
+         *         }
+         *       ],
+         *       "truncated": false,
+         *       "updated_at": "2026-03-01T09:30:00.000Z",
+         *       "revision": 12
+         *     }
+         */
+        Catalogue: {
+            permissions: {
+                key: string;
+                description: string;
+                wildcard: boolean;
+                acr: string | null;
+                max_age: number | null;
+            }[];
+            strict: boolean;
+            /**
+             * @description Permissions that neither `member` nor `viewer` grants; and, if `strict`, those that roles name and the catalogue
+             *     does not.
+             */
+            warnings: {
+                key: string;
+                detail: string;
+            }[];
+            /** @description Whether roles name more than the 200 unknown permissions that `warnings` tell of. */
+            truncated: boolean;
+            /**
+             * Format: date-time
+             * @description Null until it is first put there.
+             */
+            updated_at: string | null;
+            revision: number;
         };
         /**
          * Format: uri
@@ -1810,7 +2034,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -1853,6 +2077,26 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Issuer"];
+            };
+        };
+        /** @description The catalogue. */
+        Catalogue: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Catalogue"];
+            };
+        };
+        /** @description Nothing was changed; this would be. */
+        DryRun: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["DryRun"];
             };
         };
         /** @description Done; nothing is left to show. */
@@ -1989,6 +2233,11 @@ export interface components {
         IdempotencyKey: string;
         /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
         IfMatch: string;
+        /**
+         * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+         *     `Idempotency-Key` means nothing then.
+         */
+        DryRun: boolean;
         /** @description An `ETag`; the answer is 304 if nothing has changed. */
         IfNoneMatch: string;
     };
@@ -2004,6 +2253,8 @@ export interface components {
         Location: string;
         /** @description The resource's revision, quoted. */
         ETag: string;
+        /** @description The resource's revision, quoted. Not in the answer to a dry run. */
+        ETagUnlessDry: string;
         /** @description The history and the revision this write made, an opaque string to the client. */
         TenantryRevision: string;
         /** @description How long the answer may be kept. */
@@ -2287,7 +2538,13 @@ export interface operations {
     };
     createMembership: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+                 *     `Idempotency-Key` means nothing then.
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: {
                 /**
                  * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
@@ -2304,6 +2561,7 @@ export interface operations {
             };
         };
         responses: {
+            200: components["responses"]["DryRun"];
             /** @description The membership. */
             201: {
                 headers: {
@@ -2346,7 +2604,13 @@ export interface operations {
     };
     deleteMembership: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+                 *     `Idempotency-Key` means nothing then.
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: {
                 /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -2358,6 +2622,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: components["responses"]["DryRun"];
             204: components["responses"]["Gone"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
@@ -2370,7 +2635,13 @@ export interface operations {
     };
     updateMembership: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+                 *     `Idempotency-Key` means nothing then.
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: {
                 /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -2386,7 +2657,17 @@ export interface operations {
             };
         };
         responses: {
-            200: components["responses"]["Membership"];
+            /** @description The membership; with `dry_run`, what would change. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETagUnlessDry"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Membership"] | components["schemas"]["DryRun"];
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -2489,6 +2770,10 @@ export interface operations {
             query?: {
                 /** @description One tenant. A tenant's credential may leave it out and means its own. */
                 tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description The role with this key. */
+                key?: components["schemas"]["RoleKey"];
+                /** @description Only the shared ones, or only those of tenants. */
+                shared?: boolean;
                 /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before, as it came. */
@@ -2513,6 +2798,46 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createRole: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleCreate"];
+            };
+        };
+        responses: {
+            /** @description The role. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2582,6 +2907,126 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteRole: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+                 *     `Idempotency-Key` means nothing then.
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+                /** @description The key of the role that takes its place. */
+                remap_to?: components["schemas"]["RoleKey"];
+            };
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                role_id: components["parameters"]["RoleIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["DryRun"];
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateRole: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+                 *     `Idempotency-Key` means nothing then.
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                role_id: components["parameters"]["RoleIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleUpdate"];
+            };
+        };
+        responses: {
+            /** @description The role; with `dry_run`, what would change. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETagUnlessDry"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"] | components["schemas"]["DryRun"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getCatalogue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Catalogue"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    replaceCatalogue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CatalogueReplace"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Catalogue"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
             default: components["responses"]["Problem"];
         };
     };

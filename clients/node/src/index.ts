@@ -2,10 +2,12 @@
 
 export {
   createTenantryClient,
+  type DryRun,
   type TenantryClient,
   type TenantryClientOptions,
   TenantryProblem,
   unwrap,
+  unwrapDryRun,
 } from './api.ts'
 export {
   type Actor,

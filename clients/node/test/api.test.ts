@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { createTenantryClient, TenantryError, TenantryProblem, unwrap } from '../src/index.ts'
+import { createTenantryClient, TenantryError, TenantryProblem, unwrap, unwrapDryRun } from '../src/index.ts'
 
 const seen: IncomingMessage[] = []
 const server = createServer((request, response) => {
@@ -22,6 +22,7 @@ const problem = {
 }
 const answers: Record<string, [status: number, type: string, body?: string]> = {
   'POST /tenants': [201, 'application/json', JSON.stringify({ id: tenant_id, name: 'Acme' })],
+  'PATCH /roles/r1': [200, 'application/json', JSON.stringify({ dry_run: true, changes: [], truncated: false })],
   'GET /tenants': [200, 'application/json', JSON.stringify({ data: [], next_cursor: null })],
   'POST /memberships': [409, 'application/problem+json', JSON.stringify(problem)],
   'GET /roles': [302, 'text/plain', ''],
@@ -48,6 +49,14 @@ t.test('a call sends the credential and answers typed data', async (t) => {
 t.test('an answer without content is undefined', async (t) => {
   const nothing = tenantry.DELETE('/memberships/{membership_id}', { params: { path: { membership_id: 'm1' } } })
   t.equal(await unwrap(nothing), undefined)
+})
+
+t.test('what was done and what would be are not taken for each other', async (t) => {
+  const params = { path: { role_id: 'r1' }, query: { dry_run: true } }
+  const dry = () => tenantry.PATCH('/roles/{role_id}', { params, body: { permissions: ['invoice:read'] } })
+  t.same((await unwrapDryRun(dry())).changes, [])
+  await t.rejects(unwrap(dry()), TypeError)
+  await t.rejects(unwrapDryRun(tenantry.GET('/tenants')), TypeError)
 })
 
 t.test('a problem is thrown with its code, and never the credential', async (t) => {

@@ -13,7 +13,7 @@ function fits({ history, target }: RevocationEntry, { token, kid }: Case): boole
   const [kind, id] = [target.slice(0, target.indexOf(':')), target.slice(target.indexOf(':') + 1)]
   if (target === 'tenant') return true
   if (kind === 'membership') return token.membership_id === id
-  if (kind === 'role') return token.roles.includes(id)
+  if (kind === 'role') return [...token.roles, ...(token.narrowed_from ?? [])].includes(id)
   if (kind === 'api_key') return token.client_id === id || token.sub === `api_key:${id}`
   if (kind === 'token') return token.jti === id
   return kind === 'key' && kid === id
@@ -43,6 +43,7 @@ const cases = fc.array(
       isMachine: fc.boolean(),
       ...{ id: name, client_id: name, jti: name, kid: name },
       roles: fc.uniqueArray(name),
+      narrowed_from: fc.uniqueArray(name),
       rev: fc.dictionary(history, rev, { noNullPrototype: true }),
     })
     .map(({ isMachine, id, kid, ...rest }): Case => {

@@ -6,7 +6,7 @@ import type { RevocationEntry } from './entries.ts'
 /** What of a token its staleness depends on, apart from the key that signed it. */
 export type Revocable = Pick<
   TokenClaims,
-  'tenant_id' | 'membership_id' | 'roles' | 'client_id' | 'issuer_id' | 'sub' | 'jti' | 'rev'
+  'tenant_id' | 'membership_id' | 'roles' | 'narrowed_from' | 'client_id' | 'issuer_id' | 'sub' | 'jti' | 'rev'
 >
 
 /** The history of what belongs to no tenant. */
@@ -138,6 +138,7 @@ function isRevoked(targets: Targets, target: string, rev: number, now_ms: number
 export function targetsOf({
   membership_id,
   roles,
+  narrowed_from = [],
   client_id,
   issuer_id,
   sub,
@@ -149,6 +150,6 @@ export function targetsOf({
     `api_key:${client_id}`,
     `token:${jti}`,
     ...(issuer_id === undefined ? [] : [`issuer:${issuer_id}`]),
-    ...roles.map((role) => `role:${role}`),
+    ...[...roles, ...narrowed_from].map((role) => `role:${role}`),
   ]
 }
