@@ -1,8 +1,8 @@
 // A token of a trusted issuer, verified: who it says has logged in (OpenID Connect Core §3.1.3.7, RFC 7519, RFC 8725).
 import { API_KEY_SUBJECT_PREFIX, TenantryError } from '@tenantry/client'
 import { openJws } from '@tenantry/client/signed'
+import { DiscoveryError } from './discovery.ts'
 import type { IssuerKeys } from './keys.ts'
-import { DiscoveryError } from './keys.ts'
 import { ASSIGNED_PREFIX } from './prefixes.ts'
 import type { TrustedIssuer } from './queries.ts'
 
