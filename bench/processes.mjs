@@ -42,11 +42,15 @@ export const startService = async (settings) => {
 export const startModule = async (name, argument, cores = CORES?.measured) => {
   const [execPath, ...execArgv] = [...pinned(cores), process.execPath]
   const child = fork(path(name), [JSON.stringify(argument)], { execPath, execArgv })
-  const [ready] = await once(child, 'message')
-  const ask = async (message) => {
+  const died = once(child, 'exit').then(() => {
+    throw new Error(`${name} ended instead of answering`)
+  })
+  died.catch(() => {}) // one that is stopped has ended, too
+  const answer = async () => (await Promise.race([once(child, 'message'), died]))[0]
+  const ready = await answer()
+  const ask = (message) => {
     child.send(message)
-    const [answer] = await once(child, 'message')
-    return answer
+    return answer()
   }
   return { child, ready, ask, stop: () => end(child) }
 }
