@@ -1,49 +1,17 @@
 // Offline verification from end to end: the service listens, a verifier somewhere else follows its revocations.
-import { createVerifier, TenantryError, type Verifier } from '@tenantry/client'
 import t, { type Test } from 'tap'
+import { aDownstream, type Downstream, eventually } from '../support/downstream.ts'
 import { aService, type TestService } from '../support/service.ts'
 
 const AUDIENCE = 'https://api.example.com'
-const PATIENCE_MS = 20_000
-
-const eventually = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  const start = performance.now()
-  while (!(await holds())) {
-    if (performance.now() - start > PATIENCE_MS) throw new Error(`it never came true: ${holds}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 /** Listens on loopback; on the given port where another one stopped. */
 const listen = ({ service }: TestService, port = 0): Promise<string> =>
   service.app.fastify.listen({ host: '127.0.0.1', port })
 
-interface Downstream {
-  verifier: Verifier
-  /** What a token is there: `accepted`, or the code of the refusal. */
-  outcome(token: string): Promise<string>
-  becomes(token: string, wanted: string): Promise<void>
-}
-
-const aDownstream = async (t: Test, s: TestService, url: string, api_key: string): Promise<Downstream> => {
-  const verifier = createVerifier({
-    ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => s.now },
-    jwks_uri: `${url}/.well-known/jwks.json`,
-    revocations: { api_key, stream_url: `${url}/revocations/stream`, snapshot_url: `${url}/revocations` },
-  })
-  t.teardown(() => verifier.close())
-  await verifier.ready()
-  const outcome = async (token: string): Promise<string> => {
-    try {
-      await verifier.verify(token)
-      return 'accepted'
-    } catch (error) {
-      if (error instanceof TenantryError) return error.code
-      throw error
-    }
-  }
-  const becomes = (token: string, wanted: string) => eventually(async () => (await outcome(token)) === wanted)
-  return { verifier, outcome, becomes }
+const aFollower = async (t: Test, s: TestService, url: string, api_key: string): Promise<Downstream> => {
+  const downstream = aDownstream(t, url, { issuer: s.issuer, audience: AUDIENCE, clock: () => s.now, api_key })
+  await downstream.verifier.ready()
+  return downstream
 }
 
 interface Setting extends Downstream {
@@ -60,7 +28,7 @@ const aSetting = async (t: Test, s: TestService, url: string): Promise<Setting> 
   const membership = await s.aMembership(acme.id, { roles: ['admin'] })
   const aToken = () => s.aToken(acme.id, membership.user_id, { audience: AUDIENCE })
   const key = await s.anApiKey({ permissions: ['tenantry.revocation:read'] })
-  const downstream = await aDownstream(t, s, url, key.secret)
+  const downstream = await aFollower(t, s, url, key.secret)
   const other = await s.aToken(globex.id, 'gus', { audience: AUDIENCE })
   return { ...downstream, ...{ tenant_id: acme.id, membership_id: membership.id, aToken, other } }
 }
@@ -128,7 +96,7 @@ t.test('with a signing key that is thrown away, all goes that it signed', async 
 t.test("a tenant's own key follows that tenant, and vouches for no other", async (t) => {
   const { tenant_id, membership_id, aToken, other } = await aSetting(t, s, url)
   const key = await s.anApiKey({ tenant_id, permissions: ['tenantry.revocation:read'] })
-  const { outcome, becomes } = await aDownstream(t, s, url, key.secret)
+  const { outcome, becomes } = await aFollower(t, s, url, key.secret)
   const token = await aToken()
   t.equal(await outcome(token), 'accepted')
   t.equal(await outcome(other), 'revocations_unavailable')
