@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { Seal } from '../../src/sealing.ts'
 import { turnKeysIfDue } from '../../src/signing-keys/schedule.ts'
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
-import { aDownstream, type Downstream, eventually } from '../support/downstream.ts'
+import { aDownstream, type Downstream, eventually, KEY_GONE } from '../support/downstream.ts'
 import { made } from '../support/service.ts'
 import { aReplica, ISSUER, type Replica, type Secrets, someSecrets } from './replicas.ts'
 import { aSilentProxy, type SilentProxy } from './silent-proxy.ts'
@@ -55,8 +55,8 @@ const tokenOf = async ({ root }: Replica, tenant_id: string, user_id = 'user_olg
 const tokensOfAll = ({ replicas, tenant_id }: Scene): Promise<string[]> =>
   Promise.all(replicas.map((replica) => tokenOf(replica, tenant_id)))
 
-const allBecome = async (downstreams: Downstream[], tokens: string[], wanted: string): Promise<void> => {
-  await Promise.all(downstreams.flatMap(({ becomes }) => tokens.map((token) => becomes(token, wanted))))
+const allBecome = async (downstreams: Downstream[], tokens: string[], ...wanted: string[]): Promise<void> => {
+  await Promise.all(downstreams.flatMap(({ becomes }) => tokens.map((token) => becomes(token, ...wanted))))
 }
 
 const kidOf = (token: string): string => JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
@@ -84,7 +84,7 @@ t.test(
     await allBecome(downstreams, [...before, ...after], 'accepted')
 
     made(await one.root.post('/signing-keys/rotate', { emergency: true }))
-    await allBecome(downstreams, [...before, ...after], 'stale_token')
+    await allBecome(downstreams, [...before, ...after], ...KEY_GONE)
     const fresh = await tokensOfAll(scene)
     await allBecome(downstreams, fresh, 'accepted')
     for (const url of urls) {

@@ -1,15 +1,19 @@
 // Offline verification from end to end: the service listens, a verifier somewhere else follows its revocations.
 import t, { type Test } from 'tap'
-import { aDownstream, type Downstream, eventually } from '../support/downstream.ts'
+import { aCuttingProxy } from '../support/cutting-proxy.ts'
+import { aDownstream, type Downstream, eventually, hurried } from '../support/downstream.ts'
 import { aService, type TestService } from '../support/service.ts'
 
 const AUDIENCE = 'https://api.example.com'
+
 /** Listens on loopback; on the given port where another one stopped. */
 const listen = ({ service }: TestService, port = 0): Promise<string> =>
   service.app.fastify.listen({ host: '127.0.0.1', port })
 
 const aFollower = async (t: Test, s: TestService, url: string, api_key: string): Promise<Downstream> => {
-  const downstream = aDownstream(t, url, { issuer: s.issuer, audience: AUDIENCE, clock: () => s.now, api_key })
+  const downstream = aDownstream(t, url, {
+    ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => s.now, api_key, revocations: { timer: hurried } },
+  })
   await downstream.verifier.ready()
   return downstream
 }
@@ -102,6 +106,60 @@ t.test("a tenant's own key follows that tenant, and vouches for no other", async
   t.equal(await outcome(other), 'revocations_unavailable')
   await s.root.delete(`/memberships/${membership_id}`)
   await becomes(token, 'stale_token')
+})
+
+t.test('a stream that is cut anywhere in the middle of an event is resumed without losing one', async (t) => {
+  const { id: tenant_id } = await s.aTenant()
+  const proxy = await aCuttingProxy(t, url)
+  const streamOnly = { poll_seconds: 3_599, max_staleness_seconds: 3_600, timer: hurried }
+  const { verifier, outcome, becomes } = aDownstream(t, url, {
+    ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => s.now, api_key: s.root_api_key },
+    revocations: { ...streamOnly, stream_url: `${proxy.url}/revocations/stream` },
+  })
+  await verifier.ready()
+  const someone = async () => {
+    const { id, user_id } = await s.aMembership(tenant_id)
+    const token = await s.aToken(tenant_id, user_id, { audience: AUDIENCE })
+    t.equal(await outcome(token), 'accepted')
+    return { token, remove: () => s.root.delete(`/memberships/${id}`) }
+  }
+  const first = await someone()
+  await first.remove()
+  await becomes(first.token, 'stale_token')
+  const BYTES = [0, 30, 45, 90, 150, 220] // of some 250: in the chunk's length, the kind, the id, the data
+  for (const bytes of BYTES) {
+    const [cut, missed] = [await someone(), await someone()]
+    proxy.cutAfter(bytes)
+    await cut.remove()
+    await missed.remove()
+    for (const { token } of [cut, missed]) await becomes(token, 'stale_token')
+  }
+  t.equal(proxy.cuts, BYTES.length)
+})
+
+t.test('clocks that differ by most of a minute let no stale token through, for as long as it lives', async (t) => {
+  const { id: tenant_id } = await s.aTenant()
+  const replica = await aService(t, { replica_of: s, now: s.now })
+  for (const [replica_seconds, verifier_seconds] of [
+    [-55, 55],
+    [55, -55],
+  ] as const) {
+    replica.time.now = new Date(s.now.getTime() + replica_seconds * 1_000)
+    const time = { now: new Date(s.now.getTime() + verifier_seconds * 1_000) }
+    const { outcome, becomes } = aDownstream(t, url, {
+      ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => time.now, api_key: s.root_api_key },
+    })
+    const { id, user_id } = await s.aMembership(tenant_id)
+    const token = await replica.aToken(tenant_id, user_id, { audience: AUDIENCE, ttl_seconds: 3_600 })
+    t.equal(await outcome(token), 'accepted')
+    await s.root.delete(`/memberships/${id}`)
+    await becomes(token, 'stale_token')
+    const ends = replica.now.getTime() - (replica.now.getTime() % 1_000) + 3_600_000
+    time.now = new Date(ends - 1)
+    t.equal(await outcome(token), 'stale_token', 'to its last moment')
+    time.now = new Date(ends)
+    t.equal(await outcome(token), 'invalid_token')
+  }
 })
 
 t.test('signs of life keep it current', async (t) => {

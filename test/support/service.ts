@@ -194,7 +194,7 @@ interface Options {
   allow_loopback_issuers?: boolean
   now?: Date
   signing_algorithm?: Algorithm
-  /** Another service whose database, secrets and clock this one shares: a replica of it. */
+  /** Another service whose database, secrets and clock this one shares: a replica of it. With `now`, the clock is its own. */
   replica_of?: TestService
   /** Replicas only: sealed with the first, now with the second. */
   encryption_keys?: { previous?: Buffer; present: Buffer }
@@ -210,7 +210,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     encryption_keys,
   } = options
   const test_database = replica_of?.test_database ?? (await openTestDatabase())
-  const time = replica_of?.time ?? { now: options.now ?? new Date() }
+  const time = options.now === undefined && replica_of ? replica_of.time : { now: options.now ?? new Date() }
   const logged: Json[] = []
   const log = makeLog('debug', { write: (line) => logged.push(JSON.parse(line)) })
   const opened = {
