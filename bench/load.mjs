@@ -12,11 +12,10 @@ const CONNECTIONS = 16
 export const load = async (child, seconds, { url, credential, bodies, forms, bodyOf, connections = CONNECTIONS }) => {
   const type = forms ? 'application/x-www-form-urlencoded' : 'application/json'
   const headers = { 'content-type': type, ...(credential && { authorization: `Bearer ${credential}` }) }
+  const encode = forms ? (form) => new URLSearchParams(form).toString() : JSON.stringify
   const requests = bodyOf
-    ? [{ setupRequest: (request) => ({ ...request, body: JSON.stringify(bodyOf()) }) }]
-    : (forms?.map((form) => new URLSearchParams(form).toString()) ?? bodies.map((body) => JSON.stringify(body))).map(
-        (body) => ({ body }),
-      )
+    ? [{ setupRequest: (request) => ({ ...request, body: encode(bodyOf()) }) }]
+    : (forms ?? bodies).map((body) => ({ body: encode(body) }))
   const before = cpuSeconds(child)
   const result = await autocannon({ url, method: 'POST', headers, requests, connections, duration: seconds })
   const used = before === undefined ? undefined : cpuSeconds(child) - before
