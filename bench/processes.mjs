@@ -19,13 +19,16 @@ export const pinThisProcess = () => {
   if (CORES) execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', CORES.load, String(process.pid)])
 }
 
-/** `tenantry serve`, as anybody runs it; answers its address and process. */
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
+/** `tenantry serve`, as anybody runs it; answers its address and process. It ends with this process at the latest. */
 export const startService = async (settings) => {
   const command = [...pinned(CORES?.measured), process.execPath, path('../bin/tenantry.mjs'), 'serve']
   const child = spawn(command[0], command.slice(1), {
     env: { PATH: process.env.PATH, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  process.once('exit', () => child.kill())
   for await (const line of readline.createInterface({ input: child.stdout })) {
     const { msg, address } = JSON.parse(line)
     if (msg !== 'listening') continue
