@@ -5,14 +5,17 @@ import { cpuSeconds } from './processes.mjs'
 const CONNECTIONS = 16
 
 /**
- * Requests per second, and microseconds of the process's own processor time for each.
- * @param {{url: string, credential?: string, bodies: object[]} | {bodyOf: () => object}} what
+ * Requests per second, and microseconds of the process's own processor time for each. `bodies` are objects, sent as JSON,
+ * `forms` are sent as forms.
+ * @param {{url: string, credential?: string, bodies: object[]} | {forms: object[]} | {bodyOf: () => object}} what
  */
-export const load = async (child, seconds, { url, credential, bodies, bodyOf, connections = CONNECTIONS }) => {
-  const headers = { 'content-type': 'application/json', ...(credential && { authorization: `Bearer ${credential}` }) }
+export const load = async (child, seconds, { url, credential, bodies, forms, bodyOf, connections = CONNECTIONS }) => {
+  const type = forms ? 'application/x-www-form-urlencoded' : 'application/json'
+  const headers = { 'content-type': type, ...(credential && { authorization: `Bearer ${credential}` }) }
+  const encode = forms ? (form) => new URLSearchParams(form).toString() : JSON.stringify
   const requests = bodyOf
-    ? [{ setupRequest: (request) => ({ ...request, body: JSON.stringify(bodyOf()) }) }]
-    : bodies.map((body) => ({ body: JSON.stringify(body) }))
+    ? [{ setupRequest: (request) => ({ ...request, body: encode(bodyOf()) }) }]
+    : (forms ?? bodies).map((body) => ({ body: encode(body) }))
   const before = cpuSeconds(child)
   const result = await autocannon({ url, method: 'POST', headers, requests, connections, duration: seconds })
   const used = before === undefined ? undefined : cpuSeconds(child) - before

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { migratePostgres } from '../dist/database/migrations.js'
 import { startPostgres } from '../test/support/postgres-server.mjs'
-import { startService } from './processes.mjs'
+import { CORES, startModule, startService } from './processes.mjs'
 
 const TENANTS = 20
 const MEMBERS = 10
@@ -17,12 +17,14 @@ export const aPlace = async () => {
   await migratePostgres(server.url, SERVICE)
   const database_url = withLogin(server.url, SERVICE)
   const root = randomBytes(24).toString('base64url')
-  const service = await startService({
+  const settings = {
     DATABASE_URL: database_url,
     TENANTRY_ISSUER: ISSUER,
     TENANTRY_ROOT_API_KEY: root,
     TENANTRY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-  })
+    TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
+  }
+  const service = await startService(settings)
   const post = (url, body) => request(service.address, root, 'POST', url, body)
   const tenants = []
   for (let number = 0; number < TENANTS; number++) tenants.push(await aTenant(post, number))
@@ -30,15 +32,36 @@ export const aPlace = async () => {
   const { secret } = await post('/api-keys', { name: 'bench', permissions })
   const { access_token } = await post('/tokens', { ...tenants[0].members[1], audience: ISSUER })
   const jwks = await request(service.address, root, 'GET', '/.well-known/jwks.json')
+  // One change in the tenant of that token, after it: whoever follows revocations has something to look up.
+  const { id } = await post('/memberships', { tenant_id: tenants[0].id, user_id: 'passing' })
+  await post(`/memberships/${id}/suspend`)
+  const feed = await feedOf(post, service)
+  const user_ids = tenants.map(({ members }) => members[1].user_id)
+  const provider = await startModule('identity-provider.mjs', { audience: 'bench', user_ids }, CORES?.load)
+  const subjects = provider.ready
+  await post('/issuers', {
+    issuer: subjects.issuer,
+    audiences: [subjects.audience],
+    jwks_uri: `${subjects.issuer}/jwks`,
+  })
   await analyse(server.url)
   return {
-    ...{ service, database_url, issuer: ISSUER, secret, tenants, access_token, jwks },
+    ...{ service, post, database_url, issuer: ISSUER, secret, tenants, access_token, jwks, feed, subjects },
+    /** One more service on the same database. */
+    startReplica: () => startService(settings),
     postgres_version: await versionOf(server.url),
     async stop() {
+      await provider.stop()
       await service.stop()
       await server.stop()
     },
   }
+}
+
+/** How a verifier follows revocations there. */
+export const feedOf = async (post, { address }) => {
+  const { secret } = await post('/api-keys', { name: 'a follower', permissions: ['tenantry.revocation:read'] })
+  return { api_key: secret, stream_url: `${address}/revocations/stream`, snapshot_url: `${address}/revocations` }
 }
 
 const aTenant = async (post, number) => {

@@ -19,13 +19,16 @@ export const pinThisProcess = () => {
   if (CORES) execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', CORES.load, String(process.pid)])
 }
 
-/** `tenantry serve`, as anybody runs it; answers its address and process. */
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
+/** `tenantry serve`, as anybody runs it; answers its address and process. It ends with this process at the latest. */
 export const startService = async (settings) => {
   const command = [...pinned(CORES?.measured), process.execPath, path('../bin/tenantry.mjs'), 'serve']
   const child = spawn(command[0], command.slice(1), {
     env: { PATH: process.env.PATH, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  process.once('exit', () => child.kill())
   for await (const line of readline.createInterface({ input: child.stdout })) {
     const { msg, address } = JSON.parse(line)
     if (msg !== 'listening') continue
@@ -42,11 +45,15 @@ export const startService = async (settings) => {
 export const startModule = async (name, argument, cores = CORES?.measured) => {
   const [execPath, ...execArgv] = [...pinned(cores), process.execPath]
   const child = fork(path(name), [JSON.stringify(argument)], { execPath, execArgv })
-  const [ready] = await once(child, 'message')
-  const ask = async (message) => {
+  const died = once(child, 'exit').then(() => {
+    throw new Error(`${name} ended instead of answering`)
+  })
+  died.catch(() => {}) // one that is stopped has ended, too
+  const answer = async () => (await Promise.race([once(child, 'message'), died]))[0]
+  const ready = await answer()
+  const ask = (message) => {
     child.send(message)
-    const [answer] = await once(child, 'message')
-    return answer
+    return answer()
   }
   return { child, ready, ask, stop: () => end(child) }
 }

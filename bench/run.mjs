@@ -4,7 +4,7 @@ import { cpus } from 'node:os'
 import { ensureBuilt } from '../bin/build.mjs'
 import { load } from './load.mjs'
 import { CORE_COUNT, CORES, pinThisProcess, startModule } from './processes.mjs'
-import { row, table } from './table.mjs'
+import { changeTable, row, table } from './table.mjs'
 
 const ROUNDS = 9
 const SECONDS = 1.5
@@ -12,6 +12,7 @@ const WRITERS = 8
 
 await ensureBuilt()
 const { aPlace } = await import('./place.mjs') // imports what was just built
+const { propagation } = await import('./propagation.mjs')
 
 /** Both sides in turn, each round in the other order; the first is for warming up and does not count. */
 const alternate = async (...sides) => {
@@ -30,6 +31,7 @@ const place = await aPlace()
 const { service, secret, tenants, issuer } = place
 pinThisProcess()
 const started = []
+const replicas = [service]
 const running = async (...what) => {
   const module = await startModule(...what)
   started.push(module)
@@ -62,15 +64,41 @@ const tokens = async () => {
   return [row('POST /tokens', 'signing alone, in process (fast-jwt)', ours, theirs)]
 }
 
+const EXCHANGE = {
+  grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+}
+
+const exchange = async () => {
+  const cryptography = await running('cryptography.mjs', place)
+  const forms = tenants.map(({ id }, number) => ({
+    ...{ ...EXCHANGE, subject_token: place.subjects.tokens[number], tenant_id: id, audience: issuer },
+  }))
+  const [ours, theirs] = await alternate(
+    () => load(service.child, SECONDS, { url: `${service.address}/oauth/token`, forms }),
+    () => cryptography.ask({ way: 'verify and sign', seconds: SECONDS / 3 }),
+  )
+  return [row('POST /oauth/token, an exchange', 'verifying and signing alone, in process (fast-jwt)', ours, theirs)]
+}
+
 const verification = async () => {
   const cryptography = await running('cryptography.mjs', place, CORES?.all)
-  const ways = ['client', 'raw', 'jose', 'fast-jwt']
-  const [client, raw, ...libraries] = await alternate(
+  const ways = ['client', 'raw', 'jose', 'fast-jwt', 'following']
+  const [client, raw, jose, fast, following] = await alternate(
     ...ways.map((way) => () => cryptography.ask({ way, seconds: SECONDS / 3 })),
   )
+  const cold = ['client, cold', 'fast-jwt, cold']
+  const [first, fastFirst] = await alternate(
+    ...cold.map((way) => () => cryptography.ask({ way, seconds: SECONDS / 3, in_flight: 1 })),
+  )
+  const verify = '@tenantry/client verify()'
   return [
-    row('@tenantry/client verify()', 'node:crypto verify alone', client, raw),
-    ...libraries.map((results, index) => row('@tenantry/client verify()', ways[index + 2], client, results)),
+    row(verify, 'node:crypto verify alone', client, raw),
+    row(verify, 'jose', client, jose),
+    row(verify, 'fast-jwt', client, fast),
+    row(`${verify}, following revocations`, 'fast-jwt', following, fast),
+    row(`${verify}, following revocations`, 'without', following, client),
+    row(`${verify}, a new verifier each time, one by one`, 'fast-jwt, likewise', first, fastFirst),
   ]
 }
 
@@ -88,20 +116,29 @@ const memberships = async () => {
 
 try {
   const rows = []
-  for (const measure of [check, tokens, verification, memberships]) {
+  for (const measure of [check, tokens, exchange, verification, memberships]) {
     rows.push(...(await measure()))
     await Promise.all(started.splice(0).map(({ stop }) => stop()))
   }
+  const changes = []
+  for (const count of [1, 3]) {
+    while (replicas.length < count) replicas.push(await place.startReplica())
+    changes.push(await propagation(place, replicas))
+  }
   process.stdout.write(`${table(rows)}
 
+${changeTable(changes)}
+
 A ratio is the median of ${ROUNDS} rounds' ratios; [from–to] are the quarters around it. Both sides of a row take turns in one
-run. CPU is what each side's own process spent on one request, whatever else the machine did.
+run. CPU is what each side's own process spent on one request, whatever else the machine did. A change is a member's suspension;
+its time runs from when it is sent until a verifier that follows the last replica refuses the member's token, looked at each
+millisecond. Idle is what one replica spends on its streams while nothing happens, of one core.
 
 Node.js ${process.version}, PostgreSQL ${place.postgres_version} (fsync off), ${CORE_COUNT} × ${cpus()[0]?.model ?? 'unknown'}
 ${CORES ? `The service or its other side on core ${CORES.measured}, load on core ${CORES.load}, PostgreSQL and verification on any.` : 'Nothing is pinned to a core (no taskset, or one core).'}
 Issuer ${issuer}; platform API key; log level info; ${tenants.length} tenants; 16 connections, ${WRITERS} for writes.
 `)
 } finally {
-  await Promise.all(started.map(({ stop }) => stop()))
+  await Promise.all([...started, ...replicas.slice(1)].map(({ stop }) => stop()))
   await place.stop()
 }

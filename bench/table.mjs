@@ -11,6 +11,12 @@ const summary = (values) => {
   return { median: quantile(sorted, 0.5), from: quantile(sorted, 0.25), to: quantile(sorted, 0.75) }
 }
 
+/** What half and 99 of a hundred do not exceed, and the most. */
+export const quantilesOf = (values) => {
+  const sorted = [...values].sort((a, b) => a - b)
+  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), max: sorted.at(-1), count: sorted.length }
+}
+
 /** One comparison: what is ours, beside what, and both sides' results round by round. */
 export const row = (ours, theirs, ourResults, theirResults) => {
   const ratio = summary(ourResults.map(({ rate }, round) => rate / theirResults[round].rate))
@@ -23,18 +29,36 @@ const cpuOf = (results) =>
   results[0].cpu_us === undefined ? '' : `${Math.round(summary(results.map(({ cpu_us }) => cpu_us)).median)} µs`
 
 const perSecond = (rate) => `${Math.round(rate).toLocaleString('en')}/s`
-const HEAD = ['what', 'beside', 'ratio', '', 'ours', 'theirs', 'our CPU', 'their CPU']
+const inMs = (milliseconds) => `${Math.round(milliseconds)} ms`
+const percent = (share) => (share === undefined ? '' : `${(share * 100).toFixed(1)} %`)
 
-export const table = (rows) => {
-  const cells = rows.map(({ ours, theirs, ratio, our_rate, their_rate, our_cpu, their_cpu }) => [
-    ...[ours, theirs, ratio.median.toFixed(2), `[${ratio.from.toFixed(2)}–${ratio.to.toFixed(2)}]`],
-    ...[perSecond(our_rate), perSecond(their_rate), our_cpu, their_cpu],
-  ])
-  const widths = HEAD.map((_, column) => Math.max(...[HEAD, ...cells].map((line) => line[column].length)))
+const aligned = (...lines) => {
+  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)))
   const line = (texts) =>
     texts
       .map((text, column) => text.padEnd(widths[column]))
       .join('  ')
       .trimEnd()
-  return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n')
+  const [head, ...rest] = lines
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rest.map(line)].join('\n')
 }
+
+export const table = (rows) =>
+  aligned(
+    ['what', 'beside', 'ratio', '', 'ours', 'theirs', 'our CPU', 'their CPU'],
+    ...rows.map(({ ours, theirs, ratio, our_rate, their_rate, our_cpu, their_cpu }) => [
+      ...[ours, theirs, ratio.median.toFixed(2), `[${ratio.from.toFixed(2)}–${ratio.to.toFixed(2)}]`],
+      ...[perSecond(our_rate), perSecond(their_rate), our_cpu, their_cpu],
+    ]),
+  )
+
+/** What `propagation` answers, one line each. */
+export const changeTable = (changes) =>
+  aligned(
+    ['a change until it is refused', 'p50', 'p99', 'most', 'of', 'the change itself', 'idle', 'without streams'],
+    ...changes.map(({ replicas, streams, refused, made, idle, alone }) => [
+      `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${streams.toLocaleString('en')} streams`,
+      ...[inMs(refused.p50), inMs(refused.p99), inMs(refused.max), String(refused.count), inMs(made.p50)],
+      ...[percent(idle), percent(alone)],
+    ]),
+  )

@@ -107,7 +107,10 @@ export const buildApp = async ({
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
 
-  const tail = new RevocationTail(database, clock, (error) => log.warn({ err: error }, 'cannot follow revocations'))
+  const tail = new RevocationTail(database, clock, {
+    onRevision: (revision) => keys.hear(revision),
+    onFault: (error) => log.warn({ err: error }, 'cannot follow revocations'),
+  })
   const streams = new RevocationStreams(database, tail, clock)
   fastify.addHook('preClose', async () => streams.close())
   const api_keys = new ApiKeys(database, clock, platform.root)

@@ -2,8 +2,8 @@
 import { API_KEY_SUBJECT_PREFIX, TenantryError } from '@tenantry/client'
 import { openJws } from '@tenantry/client/signed'
 import { isStorable } from '../http/text.ts'
+import { DiscoveryError } from './discovery.ts'
 import type { IssuerKeys } from './keys.ts'
-import { DiscoveryError } from './keys.ts'
 import { ASSIGNED_PREFIX } from './prefixes.ts'
 import type { TrustedIssuer } from './queries.ts'
 

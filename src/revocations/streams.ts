@@ -7,6 +7,7 @@ import type { Principal } from '../http/principal.ts'
 import { type Batch, type Entry, readEntries } from './entries.ts'
 import type { RevocationTail } from './tail.ts'
 import { apiKeyTarget, membershipTarget, TENANT } from './targets.ts'
+import { eventOf, newsOf } from './wire.ts'
 
 const ALIVE_MS = 5_000
 const RETRY_MS = 1_000
@@ -14,11 +15,6 @@ const AT_ONCE_MS = 100 // nothing is wrong, so there is nothing to wait for
 const LASTS_MS = 600_000 // a new connection shows a credential that is still good
 const MOST_OF_ONE = 200 // credential: a service has one stream a process
 const MOST_UNREAD_BYTES = 1_048_576 // who reads this slowly is not following; the connection ends and it starts over
-
-type Kind = 'snapshot' | 'revocations' | 'alive'
-
-const eventOf = (kind: Kind, { snapshot, entries }: Pick<Batch, 'snapshot' | 'entries'>): string =>
-  `event: ${kind}\nid: ${snapshot}\ndata: ${JSON.stringify({ entries })}\n\n`
 
 export interface Wish {
   principal: Principal
@@ -31,7 +27,9 @@ export class RevocationStreams {
   readonly #database: Database
   readonly #tail: RevocationTail
   readonly #clock: Clock
-  readonly #open = new Map<PassThrough, string>()
+  readonly #open = new Set<PassThrough>()
+  /** How many each credential has, those that are being opened with them. */
+  readonly #counts = new Map<string, number>()
 
   constructor(database: Database, tail: RevocationTail, clock: Clock) {
     this.#database = database
@@ -44,37 +42,49 @@ export class RevocationStreams {
    * @throws Problem `stream.too_many`
    */
   async open({ principal, tenant_id, since }: Wish): Promise<Readable> {
-    this.#requireRoom(principal)
+    const leave = this.#takePlace(principal)
     const early: Batch[] = []
     let hear = (batch: Batch): void => void early.push(batch)
-    const stop = await this.#tail.listen((batch) => hear(batch))
+    let stop = (): void => {}
     try {
+      stop = await this.#tail.listen((batch) => hear(batch))
       const first = await readEntries(this.#database, { since, tenant_id, now: this.#clock() })
-      const stream = this.#connect(principal, stop)
+      const stream = this.#connect(() => {
+        stop()
+        leave()
+      })
       stream.write(`retry: ${RETRY_MS}\n\n${eventOf(since === undefined ? 'snapshot' : 'revocations', first)}`)
       hear = this.#writer(stream, principal, tenant_id)
       for (const batch of early) hear(batch)
       return stream
     } catch (error) {
       stop()
+      leave()
       throw error
     }
   }
 
   /** Ends every stream: the process stops. */
   close(): void {
-    for (const stream of this.#open.keys()) stream.end()
+    for (const stream of this.#open) stream.end()
   }
 
-  #requireRoom(principal: Principal): void {
+  /** Answers how to give it back. @throws Problem `stream.too_many` */
+  #takePlace(principal: Principal): () => void {
     const owner = ownerOf(principal)
-    const open = [...this.#open.values()].filter((each) => each === owner).length
-    if (open >= MOST_OF_ONE) throw new Problem('stream.too_many', { headers: { 'Retry-After': '60' } })
+    const count = this.#counts.get(owner) ?? 0
+    if (count >= MOST_OF_ONE) throw new Problem('stream.too_many', { headers: { 'Retry-After': '60' } })
+    this.#counts.set(owner, count + 1)
+    return () => {
+      const left = (this.#counts.get(owner) ?? 0) - 1
+      if (left > 0) this.#counts.set(owner, left)
+      else this.#counts.delete(owner)
+    }
   }
 
-  #connect(principal: Principal, stop: () => void): PassThrough {
+  #connect(stop: () => void): PassThrough {
     const stream = new PassThrough()
-    this.#open.set(stream, ownerOf(principal))
+    this.#open.add(stream)
     stream.once('close', () => {
       stop()
       this.#open.delete(stream)
@@ -85,14 +95,13 @@ export class RevocationStreams {
   #writer(stream: PassThrough, principal: Principal, tenant_id: string | undefined): (batch: Batch) => void {
     let wroteAt = this.#clock().getTime()
     const endsAt = Math.min(wroteAt + LASTS_MS, endOf(principal))
-    return ({ snapshot, entries: all }) => {
-      const entries =
-        tenant_id === undefined ? all : all.filter(({ history }) => history === tenant_id || history === 'platform')
+    return (batch) => {
       const now = this.#clock().getTime()
       if (now >= endsAt) return void stream.end(`retry: ${AT_ONCE_MS}\n\n`)
+      const { entries, bytes } = newsOf(batch, tenant_id)
       if (entries.length === 0 && now - wroteAt < ALIVE_MS) return
       wroteAt = now
-      stream.write(eventOf(entries.length === 0 ? 'alive' : 'revocations', { snapshot, entries }))
+      stream.write(bytes)
       if (stream.readableLength + stream.writableLength > MOST_UNREAD_BYTES) stream.destroy()
       else if (entries.some((entry) => concerns(entry, principal))) stream.end()
     }

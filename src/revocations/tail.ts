@@ -13,10 +13,16 @@ const POLL_MS = 100 // what another replica's commit waits at most; an idle read
 
 export type Listener = (batch: Batch) => void
 
+interface Hooks {
+  /** Hears the platform's revision with each reading, before any listener hears what was read. */
+  onRevision(revision: number): void
+  onFault(error: unknown): void
+}
+
 export class RevocationTail {
   readonly #database: Database
   readonly #clock: Clock
-  readonly #onFault: (error: unknown) => void
+  readonly #hooks: Hooks
   readonly #listeners = new Set<Listener>()
   #following: Promise<void> | undefined
   #since: string | undefined
@@ -24,10 +30,10 @@ export class RevocationTail {
   #reading = false
   #again = false
 
-  constructor(database: Database, clock: Clock, onFault: (error: unknown) => void) {
+  constructor(database: Database, clock: Clock, hooks: Hooks) {
     this.#database = database
     this.#clock = clock
-    this.#onFault = onFault
+    this.#hooks = hooks
     database.onRevocation(() => this.#read())
   }
 
@@ -74,7 +80,7 @@ export class RevocationTail {
     }
     this.#reading = true
     this.#tell(this.#since)
-      .catch(this.#onFault)
+      .catch(this.#hooks.onFault)
       .finally(() => {
         this.#reading = false
         if (!this.#again) return
@@ -87,6 +93,7 @@ export class RevocationTail {
     const batch = await this.#readSince(since)
     if (this.#since !== since) return // everybody left meanwhile, and somebody new may have come
     this.#since = batch.snapshot
+    this.#hooks.onRevision(batch.platform_revision)
     for (const listener of this.#listeners) listener(batch)
   }
 

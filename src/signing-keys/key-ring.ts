@@ -36,11 +36,17 @@ export class KeyRing {
   readonly #clock: Clock
   #loaded: Loaded | undefined
   #loading: Promise<Loaded> | undefined
+  #newest_revision = 0
 
   constructor(database: Database, seal: Seal, clock: Clock) {
     this.#database = database
     this.#seal = seal
     this.#clock = clock
+  }
+
+  /** Tells of the platform's revision: what was read below it is read again before it is given out. */
+  hear(revision: number): void {
+    this.#newest_revision = Math.max(this.#newest_revision, revision)
   }
 
   /** What is published: the keys that sign, will sign, and did sign what may still be valid. */
@@ -78,8 +84,8 @@ export class KeyRing {
   }
 
   async #atMost(age_ms: number): Promise<Loaded> {
-    const loaded = this.#loaded
-    return loaded !== undefined && this.#clock().getTime() - loaded.at < age_ms ? loaded : this.#load()
+    const loaded = await this.#since(this.#newest_revision)
+    return this.#clock().getTime() - loaded.at < age_ms ? loaded : this.#load()
   }
 
   /** One reading serves all who wait, but only those who came before it began. */

@@ -1,49 +1,21 @@
 // Offline verification from end to end: the service listens, a verifier somewhere else follows its revocations.
-import { createVerifier, TenantryError, type Verifier } from '@tenantry/client'
 import t, { type Test } from 'tap'
+import { aCuttingProxy } from '../support/cutting-proxy.ts'
+import { aDownstream, type Downstream, eventually, hurried } from '../support/downstream.ts'
 import { aService, type TestService } from '../support/service.ts'
 
 const AUDIENCE = 'https://api.example.com'
-const PATIENCE_MS = 20_000
-
-const eventually = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  const start = performance.now()
-  while (!(await holds())) {
-    if (performance.now() - start > PATIENCE_MS) throw new Error(`it never came true: ${holds}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 /** Listens on loopback; on the given port where another one stopped. */
 const listen = ({ service }: TestService, port = 0): Promise<string> =>
   service.app.fastify.listen({ host: '127.0.0.1', port })
 
-interface Downstream {
-  verifier: Verifier
-  /** What a token is there: `accepted`, or the code of the refusal. */
-  outcome(token: string): Promise<string>
-  becomes(token: string, wanted: string): Promise<void>
-}
-
-const aDownstream = async (t: Test, s: TestService, url: string, api_key: string): Promise<Downstream> => {
-  const verifier = createVerifier({
-    ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => s.now },
-    jwks_uri: `${url}/.well-known/jwks.json`,
-    revocations: { api_key, stream_url: `${url}/revocations/stream`, snapshot_url: `${url}/revocations` },
+const aFollower = async (t: Test, s: TestService, url: string, api_key: string): Promise<Downstream> => {
+  const downstream = aDownstream(t, url, {
+    ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => s.now, api_key, revocations: { timer: hurried } },
   })
-  t.teardown(() => verifier.close())
-  await verifier.ready()
-  const outcome = async (token: string): Promise<string> => {
-    try {
-      await verifier.verify(token)
-      return 'accepted'
-    } catch (error) {
-      if (error instanceof TenantryError) return error.code
-      throw error
-    }
-  }
-  const becomes = (token: string, wanted: string) => eventually(async () => (await outcome(token)) === wanted)
-  return { verifier, outcome, becomes }
+  await downstream.verifier.ready()
+  return downstream
 }
 
 interface Setting extends Downstream {
@@ -60,7 +32,7 @@ const aSetting = async (t: Test, s: TestService, url: string): Promise<Setting> 
   const membership = await s.aMembership(acme.id, { roles: ['admin'] })
   const aToken = () => s.aToken(acme.id, membership.user_id, { audience: AUDIENCE })
   const key = await s.anApiKey({ permissions: ['tenantry.revocation:read'] })
-  const downstream = await aDownstream(t, s, url, key.secret)
+  const downstream = await aFollower(t, s, url, key.secret)
   const other = await s.aToken(globex.id, 'gus', { audience: AUDIENCE })
   return { ...downstream, ...{ tenant_id: acme.id, membership_id: membership.id, aToken, other } }
 }
@@ -128,12 +100,66 @@ t.test('with a signing key that is thrown away, all goes that it signed', async 
 t.test("a tenant's own key follows that tenant, and vouches for no other", async (t) => {
   const { tenant_id, membership_id, aToken, other } = await aSetting(t, s, url)
   const key = await s.anApiKey({ tenant_id, permissions: ['tenantry.revocation:read'] })
-  const { outcome, becomes } = await aDownstream(t, s, url, key.secret)
+  const { outcome, becomes } = await aFollower(t, s, url, key.secret)
   const token = await aToken()
   t.equal(await outcome(token), 'accepted')
   t.equal(await outcome(other), 'revocations_unavailable')
   await s.root.delete(`/memberships/${membership_id}`)
   await becomes(token, 'stale_token')
+})
+
+t.test('a stream that is cut anywhere in the middle of an event is resumed without losing one', async (t) => {
+  const { id: tenant_id } = await s.aTenant()
+  const proxy = await aCuttingProxy(t, url)
+  const streamOnly = { poll_seconds: 3_599, max_staleness_seconds: 3_600, timer: hurried }
+  const { verifier, outcome, becomes } = aDownstream(t, url, {
+    ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => s.now, api_key: s.root_api_key },
+    revocations: { ...streamOnly, stream_url: `${proxy.url}/revocations/stream` },
+  })
+  await verifier.ready()
+  const someone = async () => {
+    const { id, user_id } = await s.aMembership(tenant_id)
+    const token = await s.aToken(tenant_id, user_id, { audience: AUDIENCE })
+    t.equal(await outcome(token), 'accepted')
+    return { token, remove: () => s.root.delete(`/memberships/${id}`) }
+  }
+  const first = await someone()
+  await first.remove()
+  await becomes(first.token, 'stale_token')
+  const BYTES = [0, 30, 45, 90, 150, 220] // of some 250: in the chunk's length, the kind, the id, the data
+  for (const bytes of BYTES) {
+    const [cut, missed] = [await someone(), await someone()]
+    proxy.cutAfter(bytes)
+    await cut.remove()
+    await missed.remove()
+    for (const { token } of [cut, missed]) await becomes(token, 'stale_token')
+  }
+  t.equal(proxy.cuts, BYTES.length)
+})
+
+t.test('clocks that differ by most of a minute let no stale token through, for as long as it lives', async (t) => {
+  const { id: tenant_id } = await s.aTenant()
+  const replica = await aService(t, { replica_of: s, now: s.now })
+  for (const [replica_seconds, verifier_seconds] of [
+    [-55, 55],
+    [55, -55],
+  ] as const) {
+    replica.time.now = new Date(s.now.getTime() + replica_seconds * 1_000)
+    const time = { now: new Date(s.now.getTime() + verifier_seconds * 1_000) }
+    const { outcome, becomes } = aDownstream(t, url, {
+      ...{ issuer: s.issuer, audience: AUDIENCE, clock: () => time.now, api_key: s.root_api_key },
+    })
+    const { id, user_id } = await s.aMembership(tenant_id)
+    const token = await replica.aToken(tenant_id, user_id, { audience: AUDIENCE, ttl_seconds: 3_600 })
+    t.equal(await outcome(token), 'accepted')
+    await s.root.delete(`/memberships/${id}`)
+    await becomes(token, 'stale_token')
+    const ends = replica.now.getTime() - (replica.now.getTime() % 1_000) + 3_600_000
+    time.now = new Date(ends - 1)
+    t.equal(await outcome(token), 'stale_token', 'to its last moment')
+    time.now = new Date(ends)
+    t.equal(await outcome(token), 'invalid_token')
+  }
 })
 
 t.test('signs of life keep it current', async (t) => {

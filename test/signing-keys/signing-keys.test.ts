@@ -5,6 +5,7 @@ import { Problem } from '../../src/errors.ts'
 import { Seal } from '../../src/sealing.ts'
 import { KeyRing } from '../../src/signing-keys/key-ring.ts'
 import { turnKeysIfDue } from '../../src/signing-keys/schedule.ts'
+import { eventually } from '../support/downstream.ts'
 import { aService, made, type TestService } from '../support/service.ts'
 
 const HOUR = 3_600
@@ -94,6 +95,26 @@ t.test('an emergency throws every key away, on every replica, and revokes what t
     entries.map(({ history, target }: { history: string; target: string }) => `${history} ${target}`).sort(),
     before.map(({ kid }) => `platform key:${kid}`).sort(),
   )
+})
+
+t.test('a replica that is followed publishes a new key as soon as it has heard of it', async (t) => {
+  const s = await aService(t)
+  const replica = await aService(t, { replica_of: s })
+  const before = await publishedBy(replica)
+  const principal = {
+    kind: 'api_key',
+    id: 'x',
+    tenant_id: null,
+    tenant_status: null,
+    rights: [],
+    by_name: [],
+    ends_at: null,
+  } as const
+  const stream = await replica.service.app.streams.open({ principal, tenant_id: undefined, since: undefined })
+  t.teardown(() => stream.destroy())
+  const { body } = await s.root.post('/signing-keys/rotate', { emergency: true })
+  await eventually(async () => String(await publishedBy(replica)) !== String(before))
+  t.same(await publishedBy(replica), [body.data[0].kid])
 })
 
 t.test('two emergencies at once leave one key', async (t) => {

@@ -222,7 +222,7 @@ export interface Options {
   /** The time is that of everybody else: for those whose clock no test can set. */
   live?: boolean
   signing_algorithm?: Algorithm
-  /** Another service whose database, secrets and clock this one shares: a replica of it. */
+  /** Another service whose database, secrets and clock this one shares: a replica of it. With `now`, the clock is its own. */
   replica_of?: TestService
   /** Replicas only: sealed with the first, now with the second. */
   encryption_keys?: { previous?: Buffer; present: Buffer }
@@ -246,7 +246,8 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     encryption_keys,
   } = options
   const test_database = replica_of?.test_database ?? (await openTestDatabase())
-  const time = replica_of?.time ?? (options.live ? liveTime : { now: options.now ?? new Date() })
+  const ownTime = options.live ? liveTime : { now: options.now ?? new Date() }
+  const time = options.now === undefined && replica_of ? replica_of.time : ownTime
   const logged: Json[] = []
   const log = makeLog('debug', { write: (line) => logged.push(JSON.parse(line)) })
   const opened = {
