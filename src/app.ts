@@ -11,6 +11,8 @@ import type { Database } from './database/scope.ts'
 import { eventHandlers } from './events/handlers.ts'
 import { forwardAuthHandlers } from './forward-auth/handlers.ts'
 import { withoutOriginal } from './forward-auth/original-uri.ts'
+import { grantHandlers } from './grants/handlers.ts'
+import { groupHandlers } from './groups/handlers.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { mountContract, operationsOf, readContract } from './http/contract.ts'
@@ -32,6 +34,7 @@ import { membershipHandlers } from './memberships/handlers.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
 import { permissionHandlers } from './permissions/handlers.ts'
 import type { Platform } from './platform.ts'
+import { resourceHandlers } from './resources/handlers.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
 import { RevocationTail } from './revocations/tail.ts'
@@ -122,6 +125,9 @@ export const buildApp = async ({
   const handlers: Handlers = {
     ...tenantHandlers({ database, write }),
     ...membershipHandlers({ database, write, clock }),
+    ...groupHandlers({ database, write, clock }),
+    ...grantHandlers({ database, write }),
+    ...resourceHandlers({ database, write }),
     ...meHandlers({ database, clock }),
     ...roleHandlers({ database, write, clock, issuer: config.issuer, keys }),
     ...permissionHandlers({ database, write }),

@@ -92,6 +92,13 @@ export const CATALOGUE = {
   'role.not_found': entry(404, 'Role not found', 'There is no such role that this credential can see.'),
   'api_key.not_found': entry(404, 'API key not found', 'There is no such API key that this credential can see.'),
   'issuer.not_found': entry(404, 'Issuer not found', 'There is no such issuer that this credential can see.'),
+  'group.not_found': entry(404, 'Group not found', 'There is no such group that this credential can see.'),
+  'grant.not_found': entry(404, 'Grant not found', 'There is no such grant that this credential can see.'),
+  'resource.not_found': entry(
+    404,
+    'Resource not found',
+    'No such resource is registered that this credential can see. PUT registers it.',
+  ),
   'method.not_allowed': entry(
     405,
     'Method not allowed',
@@ -130,6 +137,22 @@ export const CATALOGUE = {
     'Built-in roles are not deleted, and what `owner` grants is fixed: owners can do whatever can be done in a tenant.',
   ),
   'role.too_many': entry(409, 'Too many roles', 'A tenant has 100 roles of its own at most, and 100 are shared.'),
+  'group.name_taken': entry(409, 'Name taken', 'The tenant has a group of this name already. Choose another.'),
+  'group.too_many': entry(
+    409,
+    'Too many groups',
+    'A tenant has 1,000 groups at most, and a membership is in 50 of them at most.',
+  ),
+  'grant.exists': entry(
+    409,
+    'Granted already',
+    'This role is granted here already, perhaps for another time. Change that grant: GET /grants lists it.',
+  ),
+  'grant.too_many': entry(
+    409,
+    'Too many grants',
+    'A membership or a group has 20 grants for the whole tenant at most. Take back those that are over.',
+  ),
   'membership.suspended': entry(
     409,
     'Membership suspended',
@@ -193,6 +216,11 @@ export const CATALOGUE = {
     422,
     'End in the past',
     'An end must lie in the future. To end something now, suspend or remove it.',
+  ),
+  'grant.lasting': entry(
+    422,
+    'Neither on a resource nor for a time',
+    'A role to keep in the whole tenant belongs into `roles` of the membership or the group. A grant names a resource, a beginning or an end.',
   ),
   'audience.unknown': entry(
     422,

@@ -32,7 +32,7 @@ export const createApiKey = async (
   requirePatterns({ permissions, excludes })
   requireFuture(expires_at, by.now)
   requireWithinOwn(by.principal, [{ permissions, excludes }])
-  requireEndWithinOwn(by.principal, expires_at)
+  requireEndWithinOwn(by.principal, expires_at, [{ permissions, excludes }])
   const history = await lockHistory(tx, by, scope)
   const secret = makeSecret()
   const key = await insertApiKey(tx, {

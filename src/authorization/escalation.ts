@@ -33,26 +33,46 @@ interface Access {
   roles: readonly Grant[]
 }
 
+/** Whether the actor, or some of the actor's rights, are there for a time only. */
+const isForATime = ({ ends_at, rights }: Principal): boolean =>
+  ends_at !== null || rights.some((own) => own.some(({ expires_at = null }) => expires_at !== null))
+
 /** Whether somebody whose own rights end gives more than there was. Whoever has no end need not ask. */
 export const givesForATime = (actor: Principal, before: readonly Grant[], after: readonly Grant[]): boolean =>
-  actor.ends_at !== null && !contains(asCatalogued(actor, before), asCatalogued(actor, after))
+  isForATime(actor) && !contains(asCatalogued(actor, before), asCatalogued(actor, after))
 
 /** A change of somebody's access, where it gives more rights or a later end. @throws Problem `role.exceeds_own` */
 export const requireEndWithinOwnIfGiving = (actor: Principal, before: Access, after: Access): void => {
   if (endsEarlier(after, before) || givesForATime(actor, before.roles, after.roles)) {
-    requireEndWithinOwn(actor, after.expires_at)
+    requireEndWithinOwn(actor, after.expires_at, after.roles)
   }
 }
 
 /**
- * Rights for a time would otherwise make themselves last.
+ * Rights for a time would otherwise make themselves last. What is given until some time lies within those of the actor's
+ * rights that last as long.
  * @throws Problem `role.exceeds_own`, naming the latest end that the actor may give
  */
-export const requireEndWithinOwn = (actor: Principal, expires_at: string | null | undefined): void => {
-  const { ends_at } = actor
-  if (ends_at === null || mayDo(actor, ASSIGN_ANY)) return
-  const latest = new Date(ends_at)
-  if (typeof expires_at === 'string' && new Date(expires_at) <= latest) return
-  const detail = `Your own rights end at ${latest.toISOString()}, and what you give ends no later.`
+export const requireEndWithinOwn = (
+  actor: Principal,
+  expires_at: string | null | undefined,
+  given: readonly Grant[],
+): void => {
+  if (!isForATime(actor) || mayDo(actor, ASSIGN_ANY)) return
+  const end = expires_at ?? null
+  if (!lastsUntil(actor.ends_at, end)) refuse(`Your own rights end at ${new Date(actor.ends_at ?? 0).toISOString()}`)
+  for (const own of actor.rights) {
+    const lasting = own.filter((right) => lastsUntil(right.expires_at ?? null, end))
+    if (lasting.length === own.length) continue
+    const beyond = firstOutside(asCatalogued(actor, lasting), asCatalogued(actor, given))
+    if (beyond !== undefined) refuse(`You have the permission ${beyond} for a shorter time`)
+  }
+}
+
+const lastsUntil = (own: string | null, end: string | null): boolean =>
+  own === null || (end !== null && new Date(end) <= new Date(own))
+
+const refuse = (why: string): never => {
+  const detail = `${why}, and what you give ends no later.`
   throw new Problem('role.exceeds_own', { detail, errors: [{ pointer: '/expires_at', detail }] })
 }

@@ -2,6 +2,7 @@
 import {
   type Facts,
   type Grant,
+  type ResourceRef,
   type Revocable,
   revocationTargetsOf,
   type SlimClaims,
@@ -13,6 +14,7 @@ import type { Database, Tx } from '../database/scope.ts'
 import type { Principal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
 import { TENANT } from '../revocations/targets.ts'
+import { tenantWide } from './tenant-wide.ts'
 
 export interface Tenant {
   id: string
@@ -27,6 +29,27 @@ export interface Member {
   expires_at: string | null
   signed_out_at: string | null
   roles: (Grant & { key: string })[]
+  /** What is held besides: through a group, for a time, on the resource that was asked about. */
+  grants: HeldGrant[]
+  /** Whether there are grants on single resources at all: without any, the facts are the same for every resource. */
+  has_resource_grants: boolean
+}
+
+/** A role that is held through a group (`grant_id` null), or by a grant of the membership or of a group. */
+export interface HeldGrant extends Grant {
+  key: string
+  grant_id: string | null
+  group_id: string | null
+  resource: ResourceRef | null
+  not_before: string | null
+  expires_at: string | null
+}
+
+/** What a role grants on single resources of one type, from the first such grant's beginning to the last one's end. */
+export interface ResourceRole extends Grant {
+  resource_type: string
+  not_before: string | null
+  expires_at: string | null
 }
 
 /** What `read_facts` answers. */
@@ -51,14 +74,16 @@ export interface BearerFacts {
   revoked: string[]
 }
 
-const READ_FACTS = { name: 'read_facts', text: 'select tenantry.read_facts($1, $2, $3) as value' }
+const READ_FACTS = { name: 'read_facts', text: 'select tenantry.read_facts($1, $2, $3, $4, $5) as value' }
 const READ_API_KEY_FACTS = { name: 'read_api_key_facts', text: 'select tenantry.read_api_key_facts($1, $2) as value' }
 
 /** `read_facts` tells roles as they are stored; from here on they are read as the catalogue has it. */
 const asCatalogued = <F extends MemberFacts | null>(facts: F): F => {
   if (!facts?.membership || facts.by_name.length === 0) return facts
-  const roles = facts.membership.roles.map((role) => effective(role, facts.by_name))
-  return { ...facts, membership: { ...facts.membership, roles } }
+  const [roles, grants] = [facts.membership.roles, facts.membership.grants].map((held) =>
+    held.map((role) => effective(role, facts.by_name)),
+  ) as [Member['roles'], HeldGrant[]] // each as it was, with more excludes
+  return { ...facts, membership: { ...facts.membership, roles, grants } }
 }
 
 /** What a token is issued on: the facts, and whether the credential that asks for it still holds. */
@@ -66,6 +91,8 @@ export interface IssuingFacts {
   facts: MemberFacts | null
   /** The product's permissions, where it has a catalogue. */
   catalogue: string[]
+  /** What the user may hold on single resources. */
+  resource_roles: ResourceRole[]
   holds: boolean
 }
 
@@ -73,14 +100,14 @@ export interface IssuingFacts {
 // does not hold.
 const READ_ISSUING_FACTS = {
   name: 'read_issuing_facts',
-  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
-    'catalogue', tenantry.read_catalogue_keys(), 'holds', tenantry.holds_api_key($3, $4, $5)) as value`,
+  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null, null, null),
+    'catalogue', tenantry.read_catalogue_keys(), 'resource_roles', tenantry.read_resource_roles($1, $2), 'holds', tenantry.holds_api_key($3, $4, $5)) as value`,
 }
 
 const READ_UNASKED_FACTS = {
   name: 'read_unasked_facts',
-  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
-    'catalogue', tenantry.read_catalogue_keys(), 'holds', true) as value`,
+  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null, null, null),
+    'catalogue', tenantry.read_catalogue_keys(), 'resource_roles', tenantry.read_resource_roles($1, $2), 'holds', true) as value`,
 }
 
 /** Without a user: what a machine's token is issued on. Without a principal: for whoever has logged in elsewhere. */
@@ -100,17 +127,20 @@ export const readFactsToIssue = async (
   return { ...rest, facts: asCatalogued(facts) }
 }
 
-/** Null: there is no such tenant. */
+/** What holds in the whole tenant, and on the one resource if one is named. Null: there is no such tenant. */
 export const readFactsOfUser = async (
   database: Database,
   tenant_id: string,
   user_id: string,
-): Promise<MemberFacts | null> =>
-  asCatalogued((await database.call(READ_FACTS, tenant_id, user_id, null)) as MemberFacts | null) // the function's own shape
+  resource?: ResourceRef,
+): Promise<MemberFacts | null> => {
+  const { type = null, id = null } = resource ?? {}
+  return asCatalogued((await database.call(READ_FACTS, tenant_id, user_id, null, type, id)) as MemberFacts | null) // the function's own shape
+}
 
 const READ_BEARER_FACTS = {
   name: 'read_bearer_facts',
-  text: `select json_build_object('facts', tenantry.read_facts($1, null, $2),
+  text: `select json_build_object('facts', tenantry.read_facts($1, null, $2, null, null),
     'revoked', tenantry.find_revoked($1, $3, $4, $5, $6)) as value`,
 }
 
@@ -133,10 +163,15 @@ export const readFactsOfBearer = async (database: Database, token: Revocable, no
 export const readGrantsOfRoles = async (
   database: Database,
   { tenant_id, membership_id, roles }: Pick<SlimClaims, 'tenant_id' | 'membership_id' | 'roles'>,
+  now: Date,
 ): Promise<Grant[] | undefined> => {
-  const facts = asCatalogued((await database.call(READ_FACTS, tenant_id, null, membership_id)) as MemberFacts | null)
-  const held = facts?.membership?.roles.filter(({ key }) => roles.includes(key)) ?? []
-  return held.map(({ permissions, excludes }) => ({ permissions, excludes }))
+  const found = await database.call(READ_FACTS, tenant_id, null, membership_id, null, null)
+  const member = asCatalogued(found as MemberFacts | null)?.membership
+  const held = new Map(member ? tenantWide(member, now).map((role) => [role.key, role]) : [])
+  return roles.flatMap((key) => {
+    const role = held.get(key)
+    return role ? [{ permissions: role.permissions, excludes: role.excludes }] : []
+  })
 }
 
 /** The same within a transaction of the token's tenant. */
@@ -144,7 +179,7 @@ export const readFactsOfBearerWithin = async (tx: Tx, token: Revocable, now: Dat
   const [tenant_id, membership_id, revision, platform_revision, targets, at] = bearerOf(token, now)
   const [row] = await tx
     .select({
-      facts: sql<MemberFacts | null>`tenantry.read_facts(${tenant_id}, null, ${membership_id})`,
+      facts: sql<MemberFacts | null>`tenantry.read_facts(${tenant_id}, null, ${membership_id}, null, null)`,
       revoked: sql<
         string[]
       >`tenantry.find_revoked(${tenant_id}, ${revision}, ${platform_revision}, ${sql.param(targets)}, ${at})`,
@@ -179,7 +214,10 @@ export const factsOfMember = (facts: MemberFacts | null): Facts => ({
         id: facts.membership.id,
         status: facts.membership.status,
         expires_at: instantOf(facts.membership.expires_at),
-        grants: facts.membership.roles.map(({ key, permissions, excludes }) => ({ role: key, permissions, excludes })),
+        grants: [
+          ...facts.membership.roles.map(({ key, permissions, excludes }) => ({ role: key, permissions, excludes })),
+          ...facts.membership.grants.map(({ key, ...grant }) => ({ role: key, ...grant })),
+        ],
       }
     : null,
 })

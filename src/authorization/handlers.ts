@@ -28,9 +28,10 @@ const readFacts = async (
   database: Database,
   tenant_id: string,
   { type, id }: EvaluationRequest['subject'],
+  resource: EvaluationRequest['resource'],
 ): Promise<Facts> => {
   if (!isId(tenant_id)) return NOBODY
-  if (type === 'user') return factsOfMember(await readFactsOfUser(database, tenant_id, id))
+  if (type === 'user') return factsOfMember(await readFactsOfUser(database, tenant_id, id, resource))
   if (type === 'api_key' && isId(id)) return factsOfApiKey(await readFactsOfApiKey(database, tenant_id, id))
   return { ...factsOfMember(await readFactsOfUser(database, tenant_id, '')), subject: null } // any other subject: nobody here
 }
@@ -52,9 +53,10 @@ export const authorizationHandlers = ({
     const { subject, action, resource, context } = request
     const tenant_id = tenantOf(principal, request)
     if (context?.tenant_id !== undefined && context.tenant_id !== tenant_id) return MISMATCH
-    const facts = await readFacts(database, tenant_id, subject)
+    const facts = await readFacts(database, tenant_id, subject, resource)
     const permission = `${resource.type}:${action.name}`
-    return decide(facts, { tenant_id, permission, resource_tenant_id: ownerOf(resource) }, clock())
+    const question = { tenant_id, permission, resource_id: resource.id, resource_tenant_id: ownerOf(resource) }
+    return decide(facts, question, clock())
   }
 
   return {

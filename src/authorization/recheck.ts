@@ -9,6 +9,7 @@ import type { ApiKeyPrincipal, MemberPrincipal } from '../http/principal.ts'
 import type { By } from '../http/write.ts'
 import { statusOf } from '../memberships/rules.ts'
 import { isRevoked, readFactsOfBearerWithin } from './facts.ts'
+import { tenantWide } from './tenant-wide.ts'
 
 /** @throws Problem `principal.changed` */
 export const requireUnchanged = async (tx: Tx, { principal, now }: By): Promise<void> => {
@@ -28,7 +29,7 @@ const holdsSame = async (tx: Tx, { token, rights, ends_at }: MemberPrincipal, no
   const found = await readFactsOfBearerWithin(tx, token, now)
   const member = found.facts?.membership
   if (!member || statusOf(member, now) !== 'active' || isRevoked(found)) return false
-  return member.expires_at === ends_at && JSON.stringify(member.roles) === JSON.stringify(rights[0])
+  return member.expires_at === ends_at && JSON.stringify(tenantWide(member, now)) === JSON.stringify(rights[0])
 }
 
 /** What an API key may do never changes; it is there, over or revoked. */

@@ -91,6 +91,7 @@ const countApplied = async (client: pg.Client): Promise<number> => {
 // What the login role may do without switching: only the functions that carry their own scope.
 export const SERVICE_FUNCTIONS = [
   'read_facts(uuid, text, uuid)',
+  'read_facts(uuid, text, uuid, text, text)',
   'read_api_key_facts(uuid, uuid)',
   'find_api_key(bytea)',
   'locate(text, uuid)',
@@ -101,6 +102,7 @@ export const SERVICE_FUNCTIONS = [
   'find_issuers(text, uuid)',
   'find_issuers_of(text, text[], integer)',
   'read_catalogue_keys()',
+  'read_resource_roles(uuid, text)',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

@@ -158,6 +158,142 @@ export const membershipRoles = tenantry.table(
   ],
 )
 
+export const groups = tenantry.table(
+  'groups',
+  {
+    tenant_id: uuid().notNull(),
+    id: uuid().notNull(),
+    name: text().notNull(),
+    description: text().notNull(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'groups_pkey', columns: [t.tenant_id, t.id] }),
+    unique('groups_name').on(t.tenant_id, t.name),
+    foreignKey({ name: 'groups_tenant', columns: [t.tenant_id], foreignColumns: [tenants.id] }),
+    uniqueIndex('groups_directory').on(t.id),
+  ],
+)
+
+/** What a group's members hold in the whole tenant. */
+export const groupRoles = tenantry.table(
+  'group_roles',
+  {
+    tenant_id: uuid().notNull(),
+    group_id: uuid().notNull(),
+    role_id: uuid().notNull(),
+    role_history_id: uuid().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'group_roles_pkey', columns: [t.tenant_id, t.group_id, t.role_id] }),
+    foreignKey({
+      name: 'group_roles_group',
+      columns: [t.tenant_id, t.group_id],
+      foreignColumns: [groups.tenant_id, groups.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'group_roles_role',
+      columns: [t.role_history_id, t.role_id],
+      foreignColumns: [roles.history_id, roles.id],
+    }),
+    index('group_roles_of_role').on(t.role_id, t.tenant_id, t.group_id),
+    check('group_roles_own_or_shared', sql.raw(`role_history_id in (tenant_id, '${PLATFORM}'::uuid)`)),
+  ],
+)
+
+export const groupMembers = tenantry.table(
+  'group_members',
+  {
+    tenant_id: uuid().notNull(),
+    group_id: uuid().notNull(),
+    membership_id: uuid().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'group_members_pkey', columns: [t.tenant_id, t.group_id, t.membership_id] }),
+    foreignKey({
+      name: 'group_members_group',
+      columns: [t.tenant_id, t.group_id],
+      foreignColumns: [groups.tenant_id, groups.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'group_members_membership',
+      columns: [t.tenant_id, t.membership_id],
+      foreignColumns: [memberships.tenant_id, memberships.id],
+    }).onDelete('cascade'),
+    index('group_members_of_membership').on(t.tenant_id, t.membership_id, t.group_id),
+  ],
+)
+
+/** A role that a membership or a group holds on one resource, or for a time. */
+export const grants = tenantry.table(
+  'grants',
+  {
+    tenant_id: uuid().notNull(),
+    id: uuid().notNull(),
+    membership_id: uuid(),
+    group_id: uuid(),
+    role_id: uuid().notNull(),
+    role_history_id: uuid().notNull(),
+    resource_type: text(),
+    resource_id: text(),
+    not_before: instant(),
+    expires_at: instant(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'grants_pkey', columns: [t.tenant_id, t.id] }),
+    // One way to hold a role on a resource, so that taking it away takes it away. The facts of a decision come from here.
+    unique('grants_once')
+      .on(t.tenant_id, t.membership_id, t.group_id, t.resource_type, t.resource_id, t.role_id)
+      .nullsNotDistinct(),
+    foreignKey({
+      name: 'grants_membership',
+      columns: [t.tenant_id, t.membership_id],
+      foreignColumns: [memberships.tenant_id, memberships.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'grants_group',
+      columns: [t.tenant_id, t.group_id],
+      foreignColumns: [groups.tenant_id, groups.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'grants_role',
+      columns: [t.role_history_id, t.role_id],
+      foreignColumns: [roles.history_id, roles.id],
+    }),
+    uniqueIndex('grants_directory').on(t.id),
+    index('grants_of_membership').on(t.tenant_id, t.membership_id, t.id),
+    index('grants_of_group').on(t.tenant_id, t.group_id, t.id),
+    index('grants_on_resource').on(t.tenant_id, t.resource_type, t.resource_id, t.id),
+    index('grants_of_role').on(t.role_id, t.tenant_id, t.id),
+    check('grants_one_holder', sql`num_nonnulls(membership_id, group_id) = 1`),
+    check('grants_whole_resource', sql`num_nonnulls(resource_type, resource_id) in (0, 2)`),
+    check('grants_own_or_shared', sql.raw(`role_history_id in (tenant_id, '${PLATFORM}'::uuid)`)),
+  ],
+)
+
+/** Of the product's things those that it registers; grants need no such row. */
+export const resources = tenantry.table(
+  'resources',
+  {
+    tenant_id: uuid().notNull(),
+    type: text().notNull(),
+    id: text().notNull(),
+    properties: jsonb().$type<JsonObject>().notNull(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'resources_pkey', columns: [t.tenant_id, t.type, t.id] }),
+    foreignKey({ name: 'resources_tenant', columns: [t.tenant_id], foreignColumns: [tenants.id] }),
+  ],
+)
+
 /** The product's permissions: one row, the platform's, replaced as a whole. `keys` and `by_name` are read from `permissions`. */
 export const catalogues = tenantry.table(
   'catalogues',

@@ -56,10 +56,9 @@ const ofApiKey = async ({ database, api_keys }: IdentityServices, secret: string
   return { ...MACHINE, tenant: facts.tenant, client_id: key.id, rights: key.rights }
 }
 
-const ofHolder = ({ bearer, tenant, member, rights }: Holder): Identity => {
+const ofHolder = ({ bearer, tenant, member, roles: current, rights }: Holder): Identity => {
   const own = { tenant, client_id: bearer.client_id, actor: bearer.actor?.sub ?? null, rights }
   if (member === null) return { ...MACHINE, ...own }
-  const current = member.roles.map(({ key }) => key)
   const roles = bearer.roles.filter((role) => satisfiesRole(current, role))
   return { ...own, user_id: member.user_id, membership_id: member.id, roles }
 }

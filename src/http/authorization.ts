@@ -12,7 +12,9 @@ type Fields = Record<string, unknown>
 
 /** A path parameter that names an item whose tenant must be looked up. */
 const ITEMS: Record<string, { kind: string; missing: Code }> = {
+  group_id: { kind: 'group', missing: 'group.not_found' },
   membership_id: { kind: 'membership', missing: 'membership.not_found' },
+  grant_id: { kind: 'grant', missing: 'grant.not_found' },
   role_id: { kind: 'role', missing: 'role.not_found' },
   api_key_id: { kind: 'api_key', missing: 'api_key.not_found' },
   issuer_id: { kind: 'issuer', missing: 'issuer.not_found' },

@@ -2,11 +2,14 @@
 import { type Grant, holds, type TokenClaims } from '@tenantry/client'
 import type { TenantStatus } from '../tenants/status.ts'
 
+/** Rights may end before the principal does: those that a grant gives for a time. */
+export type Right = Grant & { readonly expires_at?: string | null }
+
 /**
  * What the caller may do: held only where every one of these sets holds it. An API key has one set; a token has two, the
  * member's current roles and what the token was narrowed to.
  */
-export type Rights = readonly (readonly Grant[])[]
+export type Rights = readonly (readonly Right[])[]
 
 interface TenantBound {
   tenant_id: string

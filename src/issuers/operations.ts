@@ -44,7 +44,7 @@ const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> =>
 
 const requireMay = ({ principal }: By): void => {
   requireWithinOwn(principal, OWNER)
-  requireEndWithinOwn(principal, null)
+  requireEndWithinOwn(principal, null, OWNER)
 }
 
 /** Where issuers may be. */

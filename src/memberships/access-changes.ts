@@ -2,6 +2,7 @@
 import type { components } from '@tenantry/client/contract'
 import { lostBetween } from '../authorization/differences.ts'
 import type { Tx } from '../database/scope.ts'
+import { tenantWideBesides } from '../grants/holdings.ts'
 import { effective } from '../permissions/by-name.ts'
 import { type CatalogueRow, findCatalogue } from '../permissions/operations.ts'
 import { findMemberships, type MembershipRow } from './queries.ts'
@@ -22,17 +23,22 @@ export const accessChanges = async (
   tx: Tx,
   touched: MembershipRow[],
   change: () => Promise<MembershipRow | undefined>,
+  now: Date,
 ): Promise<DryRun> => {
   const before = touched.slice(0, MOST_CHANGES)
+  const ids = before.map(({ id }) => id)
+  const besides_before = await tenantWideBesides(tx, ids, now)
   const made = await change()
-  const rows = await findMemberships(
-    tx,
-    before.map(({ id }) => id),
-  )
+  const rows = await findMemberships(tx, ids)
   const after = new Map(rows.map(({ id, roles }) => [id, roles]))
+  const besides_after = await tenantWideBesides(tx, ids, now)
   const pairs = made
     ? [{ of: made, from: [], to: made.roles }]
-    : before.map((of) => ({ of, from: of.roles, to: after.get(of.id) ?? [] }))
+    : before.map((of) => ({
+        of,
+        from: [...of.roles, ...(besides_before.get(of.id) ?? [])],
+        to: [...(after.get(of.id) ?? []), ...(besides_after.get(of.id) ?? [])],
+      }))
   const { changes, isWhole } = compareAll(pairs, await findCatalogue(tx))
   return { dry_run: true, changes, truncated: touched.length > MOST_CHANGES || !isWhole }
 }

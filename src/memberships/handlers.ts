@@ -64,7 +64,7 @@ const rehearseOn = (
   rehearse(write, call, async (tx, by) => {
     const { tenant_id, id } = whichOf(call)
     await History.lock(tx, tenant_id)
-    return accessChanges(tx, await findMemberships(tx, [id]), async () => void (await change(tx, by)))
+    return accessChanges(tx, await findMemberships(tx, [id]), async () => void (await change(tx, by)), by.now)
   })
 
 interface Services {
@@ -84,7 +84,9 @@ export const membershipHandlers = ({ database, write, clock }: Services): Pick<H
       requireSmall({ properties: input.properties })
       const create = (tx: Tx, by: By) => createMembership(tx, by, tenant_id, input)
       if (call.query.dry_run)
-        return rehearse(write, call, (tx, by) => accessChanges(tx, [], async () => (await create(tx, by)).membership))
+        return rehearse(write, call, (tx, by) =>
+          accessChanges(tx, [], async () => (await create(tx, by)).membership, by.now),
+        )
       return write(call, async (tx, by) => {
         const { membership, history } = await create(tx, by)
         const headers = { ...writeHeaders(history, membership.revision), Location: `/memberships/${membership.id}` }

@@ -4,6 +4,7 @@ import { givesForATime, requireEndWithinOwn } from '../authorization/escalation.
 import { History } from '../database/history.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
+import { countUses, remapUses } from '../grants/remapping.ts'
 import type { By } from '../http/write.ts'
 import type { RoleRow } from '../roles/operations.ts'
 import {
@@ -15,7 +16,7 @@ import {
   updateRevisions,
 } from './queries.ts'
 
-export { countHolders, listHolders } from './queries.ts'
+export { countHolders, listAllHolders } from './queries.ts'
 
 /** What one transaction does in a few seconds. Whoever writes in one of these tenants waits for it. */
 const MOST_REMAPPED = 10_000
@@ -29,9 +30,11 @@ const AT_A_TIME = 500
  */
 export const remapHolders = async (tx: Tx, by: By, own: History, from: RoleRow, to: RoleRow): Promise<void> => {
   const tenants = await listTenantsOfHolders(tx, from)
-  if (tenants.length > MOST_TENANTS || (await countHolders(tx, from)) > MOST_REMAPPED) {
+  const { groups, grants } = await countUses(tx, from)
+  const held = (await countHolders(tx, from)) + groups + grants
+  if (tenants.length > MOST_TENANTS || held > MOST_REMAPPED) {
     throw new Problem('role.in_use', {
-      detail: `More than ${MOST_REMAPPED} memberships, or people in more than ${MOST_TENANTS} tenants, hold this role, and so many at once are not changed. Give some of them another role first.`,
+      detail: `More than ${MOST_REMAPPED} memberships, groups and grants, or some in more than ${MOST_TENANTS} tenants, have this role, and so many at once are not changed. Give some of them another role first.`,
     })
   }
   for (const tenant_id of tenants) {
@@ -44,10 +47,11 @@ const remapWithin = async (tx: Tx, by: By, history: History, from: RoleRow, to: 
   const gives = givesForATime(by.principal, [from], [to])
   for (let isMore = true; isMore; ) {
     const rows = await listHolders(tx, from, { tenant_id: history.id, limit: AT_A_TIME })
-    if (gives) for (const { expires_at } of rows) requireEndWithinOwn(by.principal, expires_at)
+    if (gives) for (const { expires_at } of rows) requireEndWithinOwn(by.principal, expires_at, [to])
     if (rows.length > 0) await remapSome(tx, by, history, rows, from, to)
     isMore = rows.length === AT_A_TIME
   }
+  await remapUses(tx, by, history, from, to, gives)
 }
 
 const remapSome = async (

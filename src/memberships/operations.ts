@@ -8,6 +8,7 @@ import type { JsonObject } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireFuture } from '../expiry.ts'
+import { givenBesides } from '../grants/holdings.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
@@ -27,7 +28,7 @@ import {
 } from './queries.ts'
 import { isLastingOwner } from './rules.ts'
 
-export { listMembershipsOfUser, type Own } from './queries.ts'
+export { findMembership, findMemberships, listMembershipsOfUser, type MembershipRow, type Own } from './queries.ts'
 
 type MembershipCreate = Omit<components['schemas']['MembershipCreate'], 'tenant_id'>
 type MembershipUpdate = components['schemas']['MembershipUpdate']
@@ -73,7 +74,7 @@ export const addMembership = async (
   requireFuture(expires_at, by.now)
   const roles = await resolveRoles(tx, history.id, keys)
   requireWithinOwn(by.principal, roles)
-  requireEndWithinOwn(by.principal, expires_at)
+  requireEndWithinOwn(by.principal, expires_at, roles)
   const at = by.now.toISOString()
   const row = await insertMembership(tx, {
     ...{ tenant_id: history.id, id: newId(), user_id, status: 'active', email, display_name, properties, expires_at },
@@ -101,14 +102,16 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
   requireFuture(fields.expires_at, by.now)
   const given = keys && (await resolveRoles(tx, which.tenant_id, keys))
   const roles = given ?? membership.roles
-  requireWithinOwn(by.principal, roles, membership.roles)
+  const besides = await givenBesides(tx, which.tenant_id, which.id)
+  requireWithinOwn(by.principal, roles, membership.roles, besides)
   const keysOf = (held: { key: string }[]): string[] => held.map(({ key }) => key)
   if (isSame({ ...membership, roles: keysOf(membership.roles) }, { ...fields, roles: keysOf(roles) })) {
     return { membership, history }
   }
   await requireOwnerRemains(tx, membership, { ...membership, ...fields, roles })
   const { expires_at = membership.expires_at } = fields
-  requireEndWithinOwnIfGiving(by.principal, membership, { expires_at, roles })
+  const before = { expires_at: membership.expires_at, roles: [...membership.roles, ...besides] }
+  requireEndWithinOwnIfGiving(by.principal, before, { expires_at, roles: [...roles, ...besides] })
   const row = await updateMembership(tx, which, { ...fields, revision: history.next, updated_at: by.now.toISOString() })
   if (given) await replaceMembershipRoles(tx, which, given).catch(roleIsGone)
   await history.append(tx, {
@@ -146,7 +149,7 @@ export const moveMembership = async (
 ): Promise<Changed> => {
   const { type, to } = MOVES[move]
   const { history, membership } = await lockMembership(tx, by, which)
-  requireWithinOwn(by.principal, membership.roles)
+  await requireMayTouch(tx, by, membership)
   if (membership.status === to) return { membership, history }
   await requireOwnerRemains(tx, membership, { ...membership, status: to })
   const row = await updateMembership(tx, which, {
@@ -165,7 +168,7 @@ export const moveMembership = async (
 /** Makes every token of the membership stale, and every sign-in from before worthless. */
 export const signOut = async (tx: Tx, by: By, which: Which, reason: string | undefined): Promise<Changed> => {
   const { history, membership } = await lockMembership(tx, by, which)
-  if (!isOneself(by, which)) requireWithinOwn(by.principal, membership.roles)
+  if (!isOneself(by, which)) await requireMayTouch(tx, by, membership)
   const at = by.now.toISOString()
   const row = await updateMembership(tx, which, { signed_out_at: at, revision: history.next, updated_at: at })
   await history.append(tx, {
@@ -176,11 +179,15 @@ export const signOut = async (tx: Tx, by: By, which: Which, reason: string | und
   return { membership: { ...row, roles: membership.roles }, history }
 }
 
+/** All that somebody holds, through groups and by grants too. @throws Problem `role.exceeds_own` */
+const requireMayTouch = async (tx: Tx, by: By, { tenant_id, id, roles }: MembershipRow): Promise<void> =>
+  requireWithinOwn(by.principal, roles, await givenBesides(tx, tenant_id, id))
+
 const isOneself = ({ principal }: By, { id }: Which): boolean => principal.kind === 'membership' && principal.id === id
 
 export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<History> => {
   const { history, membership } = await lockMembership(tx, by, which)
-  if (!isOneself(by, which)) requireWithinOwn(by.principal, membership.roles)
+  if (!isOneself(by, which)) await requireMayTouch(tx, by, membership)
   await requireOwnerRemains(tx, membership, undefined)
   await deleteMembership(tx, which)
   const roles = membership.roles.map(({ key }) => key)

@@ -1,7 +1,7 @@
 // SQL of memberships; private to this slice.
 import type { Grant } from '@tenantry/client'
 import { and, asc, count, eq, gt, inArray, isNull, or, type SQL, sql } from 'drizzle-orm'
-import { membershipRoles, memberships, roles, tenants } from '../database/schema.ts'
+import { grants, groupMembers, groupRoles, membershipRoles, memberships, roles, tenants } from '../database/schema.ts'
 import type { PlatformTx, Tx } from '../database/scope.ts'
 import type { Identity } from '../http/principal.ts'
 import type { RoleRow } from '../roles/operations.ts'
@@ -25,7 +25,7 @@ export const findMembership = async (tx: Tx, tenant_id: string, id: string): Pro
 
 export const findMemberships = async (tx: Tx, ids: string[]): Promise<MembershipRow[]> => {
   if (ids.length === 0) return []
-  const found = await selectMemberships(tx).where(inArray(memberships.id, ids))
+  const found = await selectMemberships(tx).where(inArray(memberships.id, ids)).orderBy(asc(memberships.id))
   return found.map((each) => ({ ...each.row, roles: each.roles }))
 }
 
@@ -186,13 +186,12 @@ export const countHolders = async (tx: Tx, { id }: Pick<RoleRow, 'id'>): Promise
   return row?.count ?? 0
 }
 
+/** Of those who hold it through a group or by a grant as well. */
 export const listTenantsOfHolders = async (tx: Tx, { id }: Pick<RoleRow, 'id'>): Promise<string[]> => {
-  const rows = await tx
-    .selectDistinct({ tenant_id: membershipRoles.tenant_id })
-    .from(membershipRoles)
-    .where(eq(membershipRoles.role_id, id))
-    .orderBy(asc(membershipRoles.tenant_id))
-  return rows.map(({ tenant_id }) => tenant_id)
+  const of = (table: typeof membershipRoles | typeof groupRoles | typeof grants) =>
+    tx.selectDistinct({ tenant_id: table.tenant_id }).from(table).where(eq(table.role_id, id))
+  const rows = [...(await of(membershipRoles)), ...(await of(groupRoles)), ...(await of(grants))]
+  return [...new Set(rows.map(({ tenant_id }) => tenant_id))].sort()
 }
 
 /** The first of them, in one tenant or in all. */
@@ -214,6 +213,28 @@ export const listHolders = async (
     .orderBy(asc(membershipRoles.tenant_id), asc(membershipRoles.membership_id))
     .limit(limit)
   return found.map((each) => ({ ...each.row, roles: each.roles }))
+}
+
+/** The first of those who hold it in the whole tenant, in whichever way. */
+export const listAllHolders = async (tx: Tx, { id }: Pick<RoleRow, 'id'>, limit: number): Promise<MembershipRow[]> => {
+  const { rows } = (await tx.execute(sql`
+    select membership_id as id from (
+      select mr.membership_id from ${membershipRoles} mr where mr.role_id = ${id}
+      union
+      select gm.membership_id from ${groupRoles} gr
+      join ${groupMembers} gm on gm.tenant_id = gr.tenant_id and gm.group_id = gr.group_id where gr.role_id = ${id}
+      union
+      select d.membership_id from ${grants} d
+      where d.role_id = ${id} and d.membership_id is not null and d.resource_type is null
+      union
+      select gm.membership_id from ${grants} d
+      join ${groupMembers} gm on gm.tenant_id = d.tenant_id and gm.group_id = d.group_id
+      where d.role_id = ${id} and d.resource_type is null
+    ) held order by membership_id limit ${limit}`)) as unknown as { rows: { id: string }[] } // the shape both drivers answer
+  return findMemberships(
+    tx,
+    rows.map(({ id }) => id),
+  )
 }
 
 /** Gives these one role in place of another; who has that one already just loses the first. */

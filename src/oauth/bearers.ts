@@ -1,6 +1,6 @@
 // Who is behind a token that is brought to be exchanged (RFC 8693 §2.1): somebody who logged in at a trusted issuer, or the
 // holder of a token of ours.
-import { type Actor, type Grant, TenantryError, type TokenClaims } from '@tenantry/client'
+import { type Actor, TenantryError, type TokenClaims } from '@tenantry/client'
 import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
@@ -15,7 +15,7 @@ import {
   verifySubjectToken,
 } from '../issuers/subject-tokens.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
-import { isBoundToTenant, isNarrowed, isVouchedFor, type Login } from '../tokens/claims.ts'
+import { type Carried, isBoundToTenant, isNarrowed, isVouchedFor, type Login } from '../tokens/claims.ts'
 
 export interface BearerServices {
   config: { issuer: string }
@@ -42,7 +42,7 @@ export interface Bearer {
   /** The only tenant it is good for; undefined for any. */
   tenant_id: string | undefined
   /** What it was narrowed to; undefined for one that was not. */
-  grants: readonly Grant[] | undefined
+  carried: Carried | undefined
   /** Who acts for the user already. */
   act: Actor | undefined
 }
@@ -135,7 +135,7 @@ const strangersBearer = async (services: BearerServices, shown: Shown): Promise<
     login: { auth_time, issuer_id: issuer.id, ends_at: auth_time + LONGEST_SESSION_SECONDS },
     client_id: shown.client?.id ?? issuer.id,
     tenant_id: issuer.tenant_id ?? undefined,
-    grants: undefined,
+    carried: undefined,
     act: undefined,
   }
 }
@@ -151,7 +151,7 @@ const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown):
     // What a key vouched for lasts as long as it said, and where it said.
     login: { auth_time, issuer_id, ends_at: isVouched ? claims.exp : auth_time + LONGEST_SESSION_SECONDS },
     tenant_id: isBoundToTenant(claims) || isVouched ? claims.tenant_id : undefined,
-    grants: isNarrowed(claims) ? claims.grants : undefined,
+    carried: isNarrowed(claims) ? { grants: claims.grants, ask: claims.ask ?? [] } : undefined,
     act: claims.act,
   }
 }

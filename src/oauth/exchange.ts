@@ -5,7 +5,7 @@ import { OAuthError } from '../http/oauth-errors.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import type { Write } from '../http/write.ts'
 import { statusOf } from '../memberships/rules.ts'
-import { claimsOf, DEFAULT_TTL_SECONDS, grantsOf, isAudience } from '../tokens/claims.ts'
+import { carriedBy, claimsOf, DEFAULT_TTL_SECONDS, isAudience } from '../tokens/claims.ts'
 import { type BearerServices, bearerOf, refuse } from './bearers.ts'
 import { delegated, requireElsewhere, tellOf } from './delegation.ts'
 import { type IssuingServices, namedIn, signed, type TokenAnswer, type TokenRequest } from './issuing.ts'
@@ -46,12 +46,14 @@ export const exchangedToken = async (
   if (signed_out_at !== null && bearer.login.auth_time * 1_000 < Date.parse(signed_out_at)) {
     refuse('The user was signed out after this login: log in again.')
   }
-  const narrowed = narrowTo(bearer.grants ?? grantsOf(member), words)
-  const isNarrowed = bearer.grants !== undefined || narrowed.scope !== undefined
+  const ttl_seconds = DEFAULT_TTL_SECONDS
+  const carried = bearer.carried ?? carriedBy(member, read.resource_roles, { now, ttl_seconds })
+  const narrowed = narrowTo(carried, words)
+  const isNarrowed = bearer.carried !== undefined || narrowed.scope !== undefined
   const { login, act, client_id } = bearer
   const asked = { issuer: config.issuer, audience, client_id, client_ends_at: client?.ends_at ?? null, now, login, act }
-  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, catalogue: read.catalogue }
-  const claims = claimsOf(facts, member, wanted, isNarrowed ? narrowed.grants : undefined)
+  const wanted = { ...asked, ttl_seconds, catalogue: read.catalogue, carried }
+  const claims = claimsOf(facts, member, wanted, isNarrowed ? narrowed.carried : undefined)
   if (claims.exp <= claims.iat) throw invalidTarget() // something that it rests on ends within this very second
   await tellOf(write, client, claims)
   const answer = await signed(services, claims, facts.platform_revision, narrowed.scope)

@@ -84,5 +84,6 @@ const introspectionOf = (
       permissions: [...permissions],
       excludes: [...excludes],
     })),
+    ...(claims.ask && { ask: [...claims.ask] }),
   }
 }

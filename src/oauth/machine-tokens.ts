@@ -27,7 +27,7 @@ export const machineToken = async (
   if (!holds) throw new OAuthError('invalid_client', 'The API key is over.')
   if (facts?.tenant.status !== 'active') throw invalidTarget()
   const rights = client.rights.flat().map((grant) => effective(grant, facts.by_name))
-  const narrowed = narrowTo(rights, words)
+  const narrowed = narrowTo({ grants: rights, ask: [] }, words)
   const asked = {
     issuer: config.issuer,
     audience,
@@ -36,6 +36,6 @@ export const machineToken = async (
     now,
     catalogue,
   }
-  const claims = machineClaimsOf(facts, narrowed.grants, { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS })
+  const claims = machineClaimsOf(facts, narrowed.carried.grants, { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS })
   return signed(services, claims, facts.platform_revision, narrowed.scope)
 }

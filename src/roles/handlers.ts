@@ -11,7 +11,7 @@ import { rehearse } from '../http/rehearsal.ts'
 import { historyOf, tenantOf } from '../http/scope.ts'
 import { type By, type Write, writeHeaders } from '../http/write.ts'
 import { accessChanges, MOST_CHANGES } from '../memberships/access-changes.ts'
-import { listHolders } from '../memberships/holders.ts'
+import { listAllHolders } from '../memberships/holders.ts'
 import { roleCatalogueHandler } from './catalogue.ts'
 import { type Changed, changeRole, createRole, removeRole, type Which } from './operations.ts'
 import { findRole, listRoles, type RoleRow } from './queries.ts'
@@ -43,8 +43,8 @@ const rehearseOnHolders = (
   }
   return rehearse(write, call, async (tx, by) => {
     await History.lock(tx, historyOf(scope))
-    const holders = await listHolders(tx, { id: path.role_id }, { limit: MOST_CHANGES + 1 })
-    return accessChanges(tx, holders, async () => void (await change(tx, by)))
+    const holders = await listAllHolders(tx, { id: path.role_id }, MOST_CHANGES + 1)
+    return accessChanges(tx, holders, async () => void (await change(tx, by)), by.now)
   })
 }
 

@@ -8,6 +8,7 @@ import type { History } from '../database/history.ts'
 import { type JsonObject, PLATFORM } from '../database/schema.ts'
 import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
+import { countUses } from '../grants/remapping.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
@@ -62,6 +63,13 @@ export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): P
     throw new Problem('role.unknown', { errors })
   }
   return found
+}
+
+/** @throws Problem `role.unknown` */
+export const resolveRole = async (tx: Tx, tenant_id: string, key: string): Promise<RoleRow> => {
+  const [role] = await findRolesByKey(tx, tenant_id, [key])
+  if (role) return role
+  throw new Problem('role.unknown', { errors: [{ pointer: '/role', detail: `There is no role "${key}" here.` }] })
 }
 
 export const findSharedRoles = (tx: Tx, keys: string[]): Promise<RoleRow[]> => findRolesByKey(tx, PLATFORM, keys)
@@ -149,24 +157,27 @@ export const removeRole = async (
   requireWithinOwn(by.principal, [role])
   if (role.built_in) throw new Problem('role.built_in')
   const heir = remap_to === undefined ? undefined : await resolveHeir(tx, by, role, remap_to)
-  const memberships = await countHolders(tx, role)
+  const held = { memberships: await countHolders(tx, role), ...(await countUses(tx, role)) }
   if (heir) await remapHolders(tx, by, history, role, heir)
-  else if (memberships > 0) throw new Problem('role.in_use', { detail: inUse(memberships) })
+  else if (Object.values(held).some((count) => count > 0)) throw new Problem('role.in_use', { detail: inUse(held) })
   // A shared role may be given to somebody at this moment, in a tenant whose lock is not ours.
   await deleteRole(tx, role).catch((error: unknown) => {
-    throw brokenReference(error) === 'membership_roles_role' ? new Problem('role.in_use') : error
+    throw REFERENCES.includes(brokenReference(error) ?? '') ? new Problem('role.in_use') : error
   })
   const { id: role_id, key, permissions, excludes } = role
   await history.append(tx, {
     ...{ type: 'role.deleted', actor: by.actor, at: by.now },
-    data: { role_id, key, permissions, excludes, memberships, remapped_to: heir?.key ?? null },
+    data: { role_id, key, permissions, excludes, ...held, remapped_to: heir?.key ?? null },
     revokes: [roleTarget(key)],
   })
   return history
 }
 
-const inUse = (memberships: number): string =>
-  `${memberships === 1 ? 'One membership holds' : `${memberships} memberships hold`} this role. Say with remap_to which role they get in its place.`
+/** Whatever a role can be held by. */
+const REFERENCES = ['membership_roles_role', 'group_roles_role', 'grants_role']
+
+const inUse = ({ memberships, groups, grants }: { memberships: number; groups: number; grants: number }): string =>
+  `This role is held by ${memberships} memberships and ${groups} groups, and given by ${grants} grants. Say with remap_to which role takes its place.`
 
 /** @throws Problem `role.unknown`, `role.exceeds_own` */
 const resolveHeir = async (tx: Tx, by: By, role: RoleRow, key: string): Promise<RoleRow> => {

@@ -2,7 +2,19 @@
 // never held anything personal.
 import { sql } from 'drizzle-orm'
 import { History } from '../database/history.ts'
-import { apiKeys, eventPersonalData, idempotencyKeys, issuers, memberships, roles } from '../database/schema.ts'
+import {
+  apiKeys,
+  eventPersonalData,
+  grants,
+  groupMembers,
+  groupRoles,
+  groups,
+  idempotencyKeys,
+  issuers,
+  memberships,
+  resources,
+  roles,
+} from '../database/schema.ts'
 import type { Database, PlatformTx } from '../database/scope.ts'
 import { TENANT } from '../revocations/targets.ts'
 import { findErasable, findTenant, releaseSlug, updateTenant } from './queries.ts'
@@ -11,8 +23,13 @@ const AT_A_TIME = 100
 const ROWS_AT_A_TIME = 5_000
 
 const OWNED = [
+  [grants, grants.tenant_id],
+  [groupMembers, groupMembers.tenant_id],
+  [groupRoles, groupRoles.tenant_id],
+  [groups, groups.tenant_id],
+  [resources, resources.tenant_id],
   [memberships, memberships.tenant_id],
-  [roles, roles.history_id], // after the memberships, which hold them
+  [roles, roles.history_id], // after whatever holds them
   [apiKeys, apiKeys.history_id],
   [issuers, issuers.history_id],
   [idempotencyKeys, idempotencyKeys.history_id],

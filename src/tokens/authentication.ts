@@ -9,6 +9,7 @@ import {
   readGrantsOfRoles,
   type Tenant,
 } from '../authorization/facts.ts'
+import { tenantWide } from '../authorization/tenant-wide.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { MemberPrincipal, Rights } from '../http/principal.ts'
@@ -31,6 +32,8 @@ export interface Holder {
   tenant: Tenant
   /** Null: a machine, whose key grants what the token says for as long as there is the key. */
   member: Member | null
+  /** The keys of those that he holds in the whole tenant. */
+  roles: readonly string[]
   rights: Rights
   /** What wildcards among them do not reach. */
   by_name: readonly string[]
@@ -56,7 +59,7 @@ export class TokenHolders {
     return createVerifier({
       ...{ issuer: this.#issuer, audience, clock: this.#clock, algorithms: ALGORITHMS },
       keys: (kid) => keys.find(kid),
-      grants: (claims) => readGrantsOfRoles(this.#database, claims),
+      grants: (claims) => readGrantsOfRoles(this.#database, claims, this.#clock()),
     })
   }
 
@@ -132,10 +135,12 @@ const decideHolder = (bearer: Bearer, found: BearerFacts, now: Date): Holder | u
   const { facts } = found
   if (!facts || isRevoked(found)) return undefined
   const { tenant, by_name } = facts
-  if (bearer.membership_id === null) return { bearer, tenant, member: null, rights: [bearer.grants], by_name }
+  if (bearer.membership_id === null)
+    return { bearer, tenant, member: null, roles: [], rights: [bearer.grants], by_name }
   const member = facts.membership
   if (!member || member.user_id !== bearer.user_id || statusOf(member, now) !== 'active') return undefined
-  return { bearer, tenant, member, rights: [member.roles, bearer.grants], by_name }
+  const roles = tenantWide(member, now)
+  return { bearer, tenant, member, roles: roles.map(({ key }) => key), rights: [roles, bearer.grants], by_name }
 }
 
 const principalOf = ({ bearer, tenant, member, rights, by_name }: Holder): MemberPrincipal | undefined =>

@@ -1,9 +1,11 @@
 // What a token says, built from facts that were read in one statement.
 import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, holds, type TokenClaims } from '@tenantry/client'
-import type { Member, MemberFacts } from '../authorization/facts.ts'
+import type { Member, MemberFacts, ResourceRole } from '../authorization/facts.ts'
+import { type TenantWideRole, tenantWide } from '../authorization/tenant-wide.ts'
 import type { Config } from '../config.ts'
 import { newId } from '../ids.ts'
 import { ASSIGNED_PREFIX } from '../issuers/prefixes.ts'
+import { askOf, isCarried } from './asking.ts'
 
 export const DEFAULT_TTL_SECONDS = 300
 
@@ -46,14 +48,14 @@ export const isVouchedFor = ({ issuer_id }: Pick<TokenClaims, 'issuer_id'>): boo
 export const isAudience = ({ issuer, audiences }: Pick<Config, 'issuer' | 'audiences'>, audience: string): boolean =>
   audience === issuer || audiences === undefined || audiences.includes(audience)
 
-type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants' | 'narrowed_from'>
+type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants' | 'ask' | 'narrowed_from'>
 
 /** `exp` is never later than the end of what the token rests on. */
 const claimsFor = (
-  { sub, membership_id, roles, grants, narrowed_from }: Bearer,
+  { sub, membership_id, roles, grants, ask = [], narrowed_from }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
   { issuer, audience, client_id, client_ends_at, ttl_seconds, now, catalogue, login, act }: Asked,
-  ends_at: string | null,
+  ends: (string | null)[],
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
   return {
@@ -61,7 +63,7 @@ const claimsFor = (
       iss: issuer,
       sub,
       aud: audience,
-      exp: Math.min(iat + ttl_seconds, secondOf(ends_at), secondOf(client_ends_at), login?.ends_at ?? FOREVER),
+      exp: Math.min(iat + ttl_seconds, ...ends.map(secondOf), secondOf(client_ends_at), login?.ends_at ?? FOREVER),
       iat,
       jti: newId(),
       client_id,
@@ -69,6 +71,7 @@ const claimsFor = (
     ...{ tenant_id: tenant.id, tenant_slug: tenant.slug, membership_id, roles },
     permissions: catalogue.filter((key) => holds(grants, key)),
     grants,
+    ...(ask.length > 0 && { ask }),
     ...(login && { auth_time: login.auth_time }),
     ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),
     ...(act && { act }),
@@ -81,26 +84,45 @@ const FOREVER = Number.POSITIVE_INFINITY
 
 const secondOf = (end: string | null): number => (end === null ? FOREVER : Math.floor(Date.parse(end) / 1000))
 
-/** A member's token; narrowed to grants, it says no roles. */
+/** What a token may say: what surely is held, and what may be. */
+export interface Carried {
+  grants: readonly Grant[]
+  ask: readonly string[]
+}
+
+/** A member's token; narrowed to some of it, it says no roles. */
 export const claimsOf = (
   facts: MemberFacts,
   member: Member,
-  asked: Asked,
-  narrowed?: readonly Grant[],
+  asked: Asked & { carried: Carried },
+  narrowed?: Carried,
 ): TokenClaims => {
   const { user_id: sub, id: membership_id } = member
-  const held = member.roles.map(({ key }) => key)
+  const held = carriedRoles(member, asked.now)
+  const roles = held.map(({ key }) => key)
   const bearer = narrowed
-    ? { sub, membership_id, roles: [], grants: narrowed, narrowed_from: held }
-    : { sub, membership_id, roles: held, grants: grantsOf(member) }
-  return claimsFor(bearer, facts, asked, member.expires_at)
+    ? { sub, membership_id, roles: [], ...narrowed, narrowed_from: roles }
+    : { sub, membership_id, roles, ...asked.carried }
+  return claimsFor(bearer, facts, asked, [member.expires_at, ...held.map(({ expires_at }) => expires_at)])
 }
 
-export const grantsOf = ({ roles }: Member): Grant[] =>
-  roles.map(({ permissions, excludes }) => ({ permissions, excludes }))
+/** What it has that outlasts this second: times of a token are whole ones. */
+const carriedRoles = (member: Member, now: Date): TenantWideRole[] =>
+  tenantWide({ ...member, grants: member.grants.filter((grant) => isCarried(grant, now)) }, now)
+
+/** All that a token of this member can say. */
+export const carriedBy = (
+  member: Member,
+  resource_roles: readonly ResourceRole[],
+  { now, ttl_seconds }: Pick<Asked, 'now' | 'ttl_seconds'>,
+): Carried => {
+  const grants = carriedRoles(member, now).map(({ permissions, excludes }) => ({ permissions, excludes }))
+  const until = new Date(now.getTime() + ttl_seconds * 1_000)
+  return { grants, ask: askOf(member, resource_roles, grants, { now, until }) }
+}
 
 /** A machine's token: an API key's own. */
 export const machineClaimsOf = (facts: MemberFacts, grants: readonly Grant[], asked: Asked): TokenClaims => {
   const sub = `${API_KEY_SUBJECT_PREFIX}${asked.client_id}`
-  return claimsFor({ sub, membership_id: null, roles: [], grants }, facts, asked, null)
+  return claimsFor({ sub, membership_id: null, roles: [], grants }, facts, asked, [])
 }

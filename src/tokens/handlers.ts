@@ -8,7 +8,7 @@ import type { Handlers } from '../http/handlers.ts'
 import { requireTenant } from '../http/scope.ts'
 import { statusOf } from '../memberships/rules.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
-import { claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
+import { carriedBy, claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
 import { protectedResource, serverMetadata } from './metadata.ts'
 import { signWithin } from './size.ts'
 
@@ -62,14 +62,9 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       if (!found.holds) throw new Problem('credential.invalid')
       const [facts, member] = requireActiveMember(found.facts, now)
       const client = { client_id: principal.id, client_ends_at: principal.ends_at }
-      const claims = claimsOf(facts, member, {
-        issuer,
-        audience,
-        ...client,
-        ttl_seconds,
-        now,
-        catalogue: found.catalogue,
-      })
+      const carried = carriedBy(member, found.resource_roles, { now, ttl_seconds })
+      const asked = { issuer, audience, ...client, ttl_seconds, now, catalogue: found.catalogue, carried }
+      const claims = claimsOf(facts, member, asked)
       // The membership or the key ends within this very second, and the times of a token are whole seconds.
       if (claims.exp <= claims.iat) throw new Problem('membership.expired')
       const { access_token: sign } = await keys.signersAt(facts.platform_revision)

@@ -14,10 +14,9 @@ const intersect = (one: string, other: string): string | undefined => {
   return `${byResource.slice(0, -1)}${byAction.slice(2)}`
 }
 
-const intersections = (permissions: readonly string[], patterns: readonly string[]): string[] => [
-  ...new Set(
-    permissions.flatMap((permission) => patterns.map((pattern) => intersect(permission, pattern)).filter(isText)),
-  ),
+/** What lies within both lists, pattern by pattern. */
+export const intersections = (some: readonly string[], patterns: readonly string[]): string[] => [
+  ...new Set(some.flatMap((permission) => patterns.map((pattern) => intersect(permission, pattern)).filter(isText))),
 ]
 
 const isText = (value: string | undefined): value is string => value !== undefined

@@ -22,9 +22,14 @@ const aFullTenant = async (): Promise<{ values: Values; owner: Caller; key: Call
   const { membership, caller } = await s.aMember(tenant.id, 'owner')
   const victim = await s.aMembership(tenant.id, { email: `${tenant.slug}@example.com` })
   const key = await s.anApiKey({ tenant_id: tenant.id, permissions: FULL })
+  await s.root.put(`/resources/project/${tenant.id}?tenant_id=${tenant.id}`, { properties: {} })
   const values = {
     tenant_id: tenant.id,
     membership_id: victim.id,
+    group_id: (await s.aGroup(tenant.id)).id,
+    grant_id: (await s.aGrant(tenant.id, { membership_id: victim.id })).id,
+    resource_type: 'project',
+    resource_id: tenant.id,
     role_id: (await s.aRole({ tenant_id: tenant.id })).id,
     api_key_id: key.id,
     issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
@@ -120,7 +125,10 @@ t.test('another tenant is not there: no credential of a tenant reads, changes or
 t.test("what is another tenant's and what is nowhere are answered alike", async (t) => {
   const victim = await aFullTenant()
   const intruder = await aFullTenant()
-  const nowhere = Object.fromEntries(Object.keys(victim.values).map((name) => [name, randomUUID()]))
+  const nowhere = {
+    ...Object.fromEntries(Object.keys(victim.values).map((name) => [name, randomUUID()])),
+    resource_type: 'project',
+  }
   for (const operation of ofTenants) {
     for (const credential of ['owner', 'key'] as const) {
       const there = await send(intruder[credential], requestOf(operation, victim.values))
@@ -136,7 +144,11 @@ t.test('a pair of ids of which only one is the own tenant’s leads nowhere', as
   const intruder = await aFullTenant()
   const before = await s.dump(victim.values.tenant_id)
   const mixed = { ...victim.values, tenant_id: intruder.values.tenant_id as string }
-  for (const operation of ofTenants.filter(({ url }) => /:(?!tenant_id)/.test(url))) {
+  // Ids of resources are the product's own: each tenant may have one of any name.
+  const ofIds = ofTenants.filter(
+    ({ url, operation_id }) => /:(?!tenant_id)/.test(url) && operation_id !== 'putResource',
+  )
+  for (const operation of ofIds) {
     const answer = await send(intruder.owner, requestOf(operation, mixed))
     t.equal(answer.status, 404, operation.operation_id)
   }

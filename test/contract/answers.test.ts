@@ -22,15 +22,23 @@ const s = await aService(t, { audiences: ['https://invoices.example', 'https://a
 const powerless = s.as((await s.anApiKey({ permissions: ['nothing:nothing'] })).secret)
 const root_key_id = (await s.root.get('/api-keys')).body.data[0].id
 
+const resourceOf = ({ tenant_id, resource_type = '', resource_id = '' }: Values): string =>
+  `/resources/${resource_type}/${encodeURIComponent(resource_id)}?tenant_id=${tenant_id}`
+
 /** A tenant with an owner, a member, a key and a role of its own: nothing that a case changes is used by another. */
 const aPlace = async (): Promise<Values> => {
   const tenant = await s.aTenant({ owner: { user_id: 'user_olga' } })
   const owner = (await s.root.get(`/memberships?tenant_id=${tenant.id}`)).body.data[0]
   const member = await s.aMembership(tenant.id, { user_id: 'user_mia' })
   const key = await s.anApiKey({ tenant_id: tenant.id })
+  const group = await s.aGroup(tenant.id)
+  const place = { tenant_id: tenant.id, resource_type: 'project', resource_id: 'a/b c' }
+  await s.root.put(resourceOf(place), { properties: {} })
   return {
-    tenant_id: tenant.id,
+    ...place,
     membership_id: member.id,
+    group_id: group.id,
+    grant_id: (await s.aGrant(tenant.id, { membership_id: member.id })).id,
     owner_id: owner.id,
     role_id: (await s.aRole({ tenant_id: tenant.id, key: 'auditor' })).id,
     api_key_id: key.id,
@@ -42,6 +50,10 @@ const aPlace = async (): Promise<Values> => {
 const AN_ISSUER = { issuer: 'https://twice.example', audiences: ['my-application'] }
 
 const A_ROLE = { key: 'late', name: 'Late', permissions: ['invoice:read'] }
+
+const A_GRANT = { role: 'viewer', resource: { type: 'project', id: '42' } }
+
+const memberOf = ({ group_id, membership_id }: Values): string => `/groups/${group_id}/members/${membership_id}`
 
 type Case = (place: Values) => Promise<Answer>
 
@@ -86,6 +98,29 @@ const CASES: Record<string, Case> = {
     s.root.post(`/memberships/${membership_id}/reactivate`),
   ),
   'signOutMembership 409': onItsWayOut(({ membership_id }) => s.root.post(`/memberships/${membership_id}/sign-out`)),
+  'createGroup 409': async ({ tenant_id, group_id }) => {
+    const { name } = (await s.root.get(`/groups/${group_id}`)).body
+    return s.root.post('/groups', { tenant_id, name })
+  },
+  'createGroup 422': ({ tenant_id }) => s.root.post('/groups', { tenant_id, name: 'Kings', roles: ['king'] }),
+  'updateGroup 409': onItsWayOut(({ group_id }) => s.root.patch(`/groups/${group_id}`, { name: 'Late' })),
+  'updateGroup 422': ({ group_id }) => s.root.patch(`/groups/${group_id}`, { roles: ['king'] }),
+  'deleteGroup 409': onItsWayOut(({ group_id }) => s.root.delete(`/groups/${group_id}`)),
+  'addGroupMember 200': (place) => s.root.put(`${memberOf(place)}?dry_run=true`),
+  'addGroupMember 409': onItsWayOut((place) => s.root.put(memberOf(place))),
+  'removeGroupMember 200': (place) => s.root.delete(`${memberOf(place)}?dry_run=true`),
+  'removeGroupMember 409': onItsWayOut((place) => s.root.delete(memberOf(place))),
+  'createGrant 201': ({ tenant_id, group_id }) => s.root.post('/grants', { ...A_GRANT, tenant_id, group_id }),
+  'createGrant 409': ({ tenant_id, membership_id }) =>
+    s.root.post('/grants', { ...A_GRANT, role: 'member', tenant_id, membership_id }),
+  'createGrant 422': ({ tenant_id, group_id }) =>
+    s.root.post('/grants', { ...A_GRANT, role: 'king', tenant_id, group_id }),
+  'updateGrant 409': onItsWayOut(({ grant_id }) => s.root.patch(`/grants/${grant_id}`, { expires_at: s.instant(60) })),
+  'updateGrant 422': ({ grant_id }) => s.root.patch(`/grants/${grant_id}`, { expires_at: s.instant(-60) }),
+  'deleteGrant 409': onItsWayOut(({ grant_id }) => s.root.delete(`/grants/${grant_id}`)),
+  'putResource 201': (place) => s.root.put(resourceOf({ ...place, resource_id: 'new' }), { properties: {} }),
+  'putResource 409': onItsWayOut((place) => s.root.put(resourceOf(place), { properties: {} })),
+  'deleteResource 409': onItsWayOut((place) => s.root.delete(resourceOf(place))),
   'createRole 409': ({ tenant_id }) => s.root.post('/roles', { ...A_ROLE, tenant_id, key: 'auditor' }),
   'createRole 422': ({ tenant_id }) => s.root.post('/roles', { ...A_ROLE, tenant_id, permissions: ['invoice'] }),
   'updateRole 409': onItsWayOut(({ role_id }) => s.root.patch(`/roles/${role_id}`, { name: 'Late' })),
@@ -150,7 +185,9 @@ const CASES: Record<string, Case> = {
 }
 
 const nowhere = (place: Values): Values =>
-  Object.fromEntries(Object.keys(place).map((name) => [name, name === 'code' ? 'none' : randomUUID()]))
+  Object.fromEntries(
+    Object.keys(place).map((name) => [name, { code: 'none', resource_type: 'nothing' }[name] ?? randomUUID()]),
+  )
 
 const withCaller =
   (operation: Operation, caller: Caller, headers?: Record<string, string>): Case =>

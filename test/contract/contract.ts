@@ -72,10 +72,10 @@ export const requestOf = (operation: Operation, values: Values): Request => {
   const path = operation.url.replaceAll(/:(\w+)/g, (_, name: string) => {
     const value = values[name]
     assert(value !== undefined, `${operation.operation_id}: the suite has no value for the path parameter ${name}`)
-    return value
+    return encodeURIComponent(value)
   })
   const named = queryNames(operation).filter((name) => values[name] !== undefined)
-  const query = named.map((name) => `${name}=${values[name]}`).join('&')
+  const query = named.map((name) => `${name}=${encodeURIComponent(values[name] ?? '')}`).join('&')
   const body = bodyOf(operation, values)
   const request: Request = { method: operation.method as Method, url: query === '' ? path : `${path}?${query}` }
   return body === undefined ? request : { ...request, body, form: operation.form }

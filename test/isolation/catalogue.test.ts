@@ -24,7 +24,11 @@ const EXCEPTIONS: Record<string, string> = {
   roles_directory: 'directory: the tenant of a role, for platform credentials',
   api_keys_directory: 'directory: the tenant of an API key, for platform credentials',
   issuers_directory: 'directory: the tenant of an issuer, for platform credentials',
+  groups_directory: 'directory: the tenant of a group, for platform credentials',
+  grants_directory: 'directory: the tenant of a grant, for platform credentials',
   api_keys_hash: 'directory: whose secret this is',
+  group_roles_role: 'a role is the own tenant’s or shared, and a check says so',
+  grants_role: 'a role is the own tenant’s or shared, and a check says so',
   membership_roles_role: 'a role is the own tenant’s or shared, and a check says so',
 }
 

@@ -147,6 +147,16 @@ export class TestService {
     return made(await this.root.post('/roles', { key, name: key, permissions: ['invoice:read'], ...input }))
   }
 
+  async aGroup(tenant_id: string, input: Partial<Schemas['GroupCreate']> = {}): Promise<Schemas['Group']> {
+    return made(await this.root.post('/groups', { tenant_id, name: `Group ${++this.#names}`, ...input }))
+  }
+
+  /** To a membership or a group; of `member` on `project/42` unless it says otherwise. */
+  async aGrant(tenant_id: string, input: Partial<Schemas['GrantCreate']>): Promise<Schemas['AccessGrant']> {
+    const resource = { type: 'project', id: '42' }
+    return made(await this.root.post('/grants', { tenant_id, role: 'member', resource, ...input }))
+  }
+
   /** A token of the user for Tenantry itself, unless another audience is asked for. */
   async aToken(tenant_id: string, user_id: string, input: Partial<Schemas['TokenCreate']> = {}): Promise<string> {
     const { access_token } = made(await this.root.post('/tokens', { tenant_id, user_id, ...input }))

@@ -30,6 +30,11 @@ export type TokenClaims = {
   readonly permissions: readonly string[]
   /** What `holds()` reads: one per role, in the order of `roles`. */
   readonly grants: readonly Grant[]
+  /**
+   * Patterns of what may be held besides, depending on what it is for: only the service can tell. What is surely held is
+   * in the grants. Left out where there is nothing.
+   */
+  readonly ask?: readonly string[]
   /** Who acts for the subject, and for whom that one acts in turn (RFC 8693 §4.1). */
   readonly act?: Actor
   /** When the user logged in at the identity provider, where an exchange told. */
@@ -70,6 +75,7 @@ const CHECKS: { readonly [claim in Exclude<keyof TokenClaims, 'grants'>]-?: Chec
   membership_id: (value) => value === null || isText(value),
   roles: (value) => isListOf(value, isText),
   permissions: (value) => isListOf(value, isText),
+  ask: (value) => value === undefined || isListOf(value, isPatternText),
   auth_time: (value) => value === undefined || isSeconds(value),
   narrowed_from: (value) => value === undefined || isListOf(value, isText),
   issuer_id: (value) => value === undefined || isText(value),

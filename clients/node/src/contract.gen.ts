@@ -247,6 +247,198 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List groups, oldest first */
+        get: operations["listGroups"];
+        put?: never;
+        /**
+         * Make a group of members
+         * @description The roles of a group are held by all its members, in the whole tenant, and must lie within the caller's own rights.
+         *     Groups hold no groups.
+         */
+        post: operations["createGroup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+            };
+            cookie?: never;
+        };
+        /** Get a group */
+        get: operations["getGroup"];
+        put?: never;
+        post?: never;
+        /** Delete a group, and with it what its members held through it */
+        delete: operations["deleteGroup"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a group's name, description or roles
+         * @description `roles` replaces those that were there. What the group gives afterwards, and what it gave before, must lie within the
+         *     caller's own rights.
+         */
+        patch: operations["updateGroup"];
+        trace?: never;
+    };
+    "/groups/{group_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+            };
+            cookie?: never;
+        };
+        /** List the members of a group, oldest membership first */
+        get: operations["listGroupMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/groups/{group_id}/members/{membership_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+                membership_id: components["parameters"]["MembershipIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put a member into a group
+         * @description Repeatable. All that the group gives, on single resources as well, must lie within the caller's own rights.
+         */
+        put: operations["addGroupMember"];
+        post?: never;
+        /**
+         * Take a member out of a group
+         * @description Repeatable. What the group gives must lie within the caller's own rights.
+         */
+        delete: operations["removeGroupMember"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List grants, oldest first
+         * @description Grants that have ended or not begun are listed too.
+         */
+        get: operations["listGrants"];
+        put?: never;
+        /**
+         * Give a membership or a group a role on one resource, or for a time
+         * @description With `resource`, what the role grants on resources of that type is held on this one only. Without it the role is held in
+         *     the whole tenant, and the grant has a beginning, an end or both: a role to keep belongs to the membership or the group
+         *     itself. What is given must lie within the caller's own rights in the whole tenant, and end no later.
+         */
+        post: operations["createGrant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/grants/{grant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                grant_id: components["parameters"]["GrantIdPath"];
+            };
+            cookie?: never;
+        };
+        /** Get a grant */
+        get: operations["getGrant"];
+        put?: never;
+        post?: never;
+        /** Take a grant back */
+        delete: operations["deleteGrant"];
+        options?: never;
+        head?: never;
+        /**
+         * Change when a grant begins or ends
+         * @description What it gives must lie within the caller's own rights, before and after.
+         */
+        patch: operations["updateGrant"];
+        trace?: never;
+    };
+    "/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List registered resources, by type and id */
+        get: operations["listResources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/resources/{resource_type}/{resource_id}": {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: never;
+            path: {
+                resource_type: components["parameters"]["ResourceTypePath"];
+                resource_id: components["parameters"]["ResourceIdPath"];
+            };
+            cookie?: never;
+        };
+        /** Get a registered resource */
+        get: operations["getResource"];
+        /**
+         * Register a resource, or replace its properties
+         * @description Grants need no registered resource: one is registered to be found, and for its properties. The id is the product's own,
+         *     encoded for a URL.
+         */
+        put: operations["putResource"];
+        post?: never;
+        /**
+         * Forget a registered resource
+         * @description Grants on it stay; `GET /grants` lists them by resource.
+         */
+        delete: operations["deleteResource"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/roles": {
         parameters: {
             query?: never;
@@ -1292,6 +1484,208 @@ export interface components {
             data: components["schemas"]["Role"][];
             next_cursor: string | null;
         };
+        /**
+         * @description One of its kind in the tenant.
+         * @example Finance
+         */
+        GroupName: string;
+        GroupRoles: components["schemas"]["RoleKey"][];
+        /**
+         * @example {
+         *       "name": "Finance",
+         *       "roles": [
+         *         "viewer"
+         *       ]
+         *     }
+         */
+        GroupCreate: {
+            tenant_id?: components["schemas"]["Id"];
+            name: components["schemas"]["GroupName"];
+            description?: components["schemas"]["RoleDescription"];
+            /** @description Keys of roles that its members hold in the whole tenant; none when left out. */
+            roles?: components["schemas"]["GroupRoles"];
+        };
+        /**
+         * @example {
+         *       "roles": [
+         *         "member"
+         *       ]
+         *     }
+         */
+        GroupUpdate: {
+            name?: components["schemas"]["GroupName"];
+            description?: components["schemas"]["RoleDescription"];
+            roles?: components["schemas"]["GroupRoles"];
+        };
+        /**
+         * @example {
+         *       "id": "0197a0c6-1c2d-7a10-9b1f-3f6d2a7c9e01",
+         *       "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *       "name": "Finance",
+         *       "description": "",
+         *       "roles": [
+         *         "viewer"
+         *       ],
+         *       "created_at": "2026-03-01T09:30:00.000Z",
+         *       "updated_at": "2026-03-01T09:30:00.000Z",
+         *       "revision": 4
+         *     }
+         */
+        Group: {
+            id: components["schemas"]["Id"];
+            tenant_id: components["schemas"]["Id"];
+            name: string;
+            description: string;
+            roles: string[];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            revision: number;
+        };
+        GroupList: {
+            data: components["schemas"]["Group"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @description The part of a permission before its colon. Tenantry's own (`tenantry.…`) are none.
+         * @example project
+         */
+        ResourceType: string;
+        /**
+         * @description The product's own id, opaque here.
+         * @example 42
+         */
+        ResourceId: string;
+        /**
+         * @example {
+         *       "type": "project",
+         *       "id": "42"
+         *     }
+         */
+        ResourceRef: {
+            type: components["schemas"]["ResourceType"];
+            id: components["schemas"]["ResourceId"];
+        };
+        /**
+         * @description To a membership or to a group, one of them; on a resource, for a time, or both.
+         * @example {
+         *       "membership_id": "0197a0c3-11d4-7c58-8a3e-52b7b0c0d7aa",
+         *       "role": "member",
+         *       "resource": {
+         *         "type": "project",
+         *         "id": "42"
+         *       }
+         *     }
+         */
+        GrantCreate: {
+            tenant_id?: components["schemas"]["Id"];
+            membership_id?: components["schemas"]["Id"];
+            group_id?: components["schemas"]["Id"];
+            role: components["schemas"]["RoleKey"];
+            resource?: components["schemas"]["ResourceRef"] | null;
+            not_before?: components["schemas"]["Instant"] | null;
+            expires_at?: components["schemas"]["Instant"] | null;
+        };
+        /**
+         * @example {
+         *       "expires_at": "2099-01-01T00:00:00Z"
+         *     }
+         */
+        GrantUpdate: {
+            /** Format: date-time */
+            not_before?: string | null;
+            /** Format: date-time */
+            expires_at?: string | null;
+        };
+        /**
+         * @example {
+         *       "id": "0197a0c6-2b3c-7d11-8c2a-4a7e3b8d0f12",
+         *       "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *       "membership_id": "0197a0c3-11d4-7c58-8a3e-52b7b0c0d7aa",
+         *       "group_id": null,
+         *       "role": "member",
+         *       "resource": {
+         *         "type": "project",
+         *         "id": "42"
+         *       },
+         *       "not_before": null,
+         *       "expires_at": null,
+         *       "created_at": "2026-03-01T09:30:00.000Z",
+         *       "updated_at": "2026-03-01T09:30:00.000Z",
+         *       "revision": 5
+         *     }
+         */
+        AccessGrant: {
+            id: components["schemas"]["Id"];
+            tenant_id: components["schemas"]["Id"];
+            /**
+             * Format: uuid
+             * @description Null where a group holds it.
+             */
+            membership_id: string | null;
+            /**
+             * Format: uuid
+             * @description Null where a membership holds it.
+             */
+            group_id: string | null;
+            role: string;
+            /** @description Null for the whole tenant. */
+            resource: components["schemas"]["ResourceRef"] | null;
+            /** Format: date-time */
+            not_before: string | null;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            revision: number;
+        };
+        AccessGrantList: {
+            data: components["schemas"]["AccessGrant"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @example {
+         *       "properties": {
+         *         "region": "eu"
+         *       }
+         *     }
+         */
+        ResourcePut: {
+            properties: components["schemas"]["JsonObject"];
+        };
+        /**
+         * @example {
+         *       "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *       "type": "project",
+         *       "id": "42",
+         *       "properties": {
+         *         "region": "eu"
+         *       },
+         *       "created_at": "2026-03-01T09:30:00.000Z",
+         *       "updated_at": "2026-03-01T09:30:00.000Z",
+         *       "revision": 6
+         *     }
+         */
+        Resource: {
+            tenant_id: components["schemas"]["Id"];
+            type: string;
+            id: string;
+            properties: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            revision: number;
+        };
+        ResourceList: {
+            data: components["schemas"]["Resource"][];
+            next_cursor: string | null;
+        };
         /** @description The payload of the signed role catalogue. */
         RoleCatalogue: {
             iss: string;
@@ -1757,6 +2151,11 @@ export interface components {
                 permissions: string[];
                 excludes: string[];
             }[];
+            /**
+             * @description Patterns of what the bearer may hold besides, such as on a single resource: the check endpoint knows. Left out where
+             *     there is nothing.
+             */
+            ask?: string[];
             /** @description Who acts for the subject (RFC 8693 §4.1); nested where that one acts for another. */
             act?: {
                 sub: string;
@@ -2034,7 +2433,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "group.not_found" | "grant.not_found" | "resource.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "group.name_taken" | "group.too_many" | "grant.exists" | "grant.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "grant.lasting" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -2066,6 +2465,39 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Membership"];
+            };
+        };
+        /** @description The group. */
+        Group: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Group"];
+            };
+        };
+        /** @description The grant. */
+        AccessGrant: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["AccessGrant"];
+            };
+        };
+        /** @description The resource. */
+        Resource: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Resource"];
             };
         };
         /** @description The issuer. */
@@ -2219,6 +2651,10 @@ export interface components {
         /** @description One tenant. A tenant's credential may leave it out and means its own. */
         TenantIdQuery: components["schemas"]["Id"];
         MembershipIdPath: components["schemas"]["Id"];
+        GroupIdPath: components["schemas"]["Id"];
+        GrantIdPath: components["schemas"]["Id"];
+        ResourceTypePath: components["schemas"]["ResourceType"];
+        ResourceIdPath: components["schemas"]["ResourceId"];
         RoleIdPath: components["schemas"]["Id"];
         ApiKeyIdPath: components["schemas"]["Id"];
         IssuerIdPath: components["schemas"]["Id"];
@@ -2756,6 +3192,524 @@ export interface operations {
         requestBody?: components["requestBodies"]["Reason"];
         responses: {
             200: components["responses"]["Membership"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listGroups: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Exactly this name. */
+                name?: components["schemas"]["GroupName"];
+                /** @description Groups that this membership is in. */
+                membership_id?: components["schemas"]["Id"];
+                /** @description Groups that hold the role with this key in the whole tenant. */
+                role?: components["schemas"]["RoleKey"];
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createGroup: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupCreate"];
+            };
+        };
+        responses: {
+            /** @description The group. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Group"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteGroup: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateGroup: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupUpdate"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Group"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listGroupMembers: {
+        parameters: {
+            query?: {
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of memberships. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembershipList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    addGroupMember: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+                 *     `Idempotency-Key` means nothing then.
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+                membership_id: components["parameters"]["MembershipIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["DryRun"];
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeGroupMember: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
+                 *     `Idempotency-Key` means nothing then.
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path: {
+                group_id: components["parameters"]["GroupIdPath"];
+                membership_id: components["parameters"]["MembershipIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["DryRun"];
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listGrants: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Grants to this membership itself; what it holds through groups is listed by group. */
+                membership_id?: components["schemas"]["Id"];
+                group_id?: components["schemas"]["Id"];
+                role?: components["schemas"]["RoleKey"];
+                /** @description Grants on resources of this type. */
+                resource_type?: components["schemas"]["ResourceType"];
+                /** @description Grants on this one resource; needs `resource_type`. */
+                resource_id?: components["schemas"]["ResourceId"];
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of grants. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessGrantList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createGrant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantCreate"];
+            };
+        };
+        responses: {
+            /** @description The grant. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessGrant"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                grant_id: components["parameters"]["GrantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["AccessGrant"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteGrant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                grant_id: components["parameters"]["GrantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateGrant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                grant_id: components["parameters"]["GrantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantUpdate"];
+            };
+        };
+        responses: {
+            200: components["responses"]["AccessGrant"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listResources: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+                type?: components["schemas"]["ResourceType"];
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of resources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getResource: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: never;
+            path: {
+                resource_type: components["parameters"]["ResourceTypePath"];
+                resource_id: components["parameters"]["ResourceIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Resource"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    putResource: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                resource_type: components["parameters"]["ResourceTypePath"];
+                resource_id: components["parameters"]["ResourceIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResourcePut"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Resource"];
+            /** @description The resource, which was not registered before. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resource"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteResource: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+            };
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                resource_type: components["parameters"]["ResourceTypePath"];
+                resource_id: components["parameters"]["ResourceIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Gone"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];

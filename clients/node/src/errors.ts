@@ -6,6 +6,7 @@ const STATUSES = {
   stale_token: 401,
   tenant_mismatch: 403,
   permission_missing: 403,
+  permission_undecided: 403,
   role_missing: 403,
   jwks_unavailable: 503,
   revocations_unavailable: 503,

@@ -23,8 +23,10 @@ export {
   type Decision,
   decide,
   type Facts,
+  isOpen,
   type Question,
   type Reason,
+  type ResourceRef,
   type RoleGrant,
   type TenantStatus,
 } from './decide.ts'
@@ -36,6 +38,7 @@ export type { RevocationOptions } from './revocations/options.ts'
 export { type Revocable, targetsOf as revocationTargetsOf } from './revocations/rule.ts'
 export type { WhenStale } from './revocations/staleness.ts'
 export type { Timer } from './revocations/timer.ts'
+export type { Answer } from './rights.ts'
 export { grantsDigest } from './role-catalogue.ts'
 export { BUILT_IN_ROLES, type BuiltInRole, type BuiltInRoleKey, satisfiesRole } from './roles.ts'
 export type { TokenSourceOptions } from './token-source/options.ts'

@@ -28,6 +28,7 @@ export class Principal extends TenantRights {
   /** The catalogue's permissions that are held, spelt out; empty without a catalogue. `holds` always works. */
   readonly permissions: readonly string[]
   readonly grants: readonly Grant[]
+  readonly ask: readonly string[]
   /** The revision of each history that the token was minted at. */
   readonly rev: Readonly<Record<string, number>>
   /** RFC 3339 in UTC. */
@@ -47,6 +48,7 @@ export class Principal extends TenantRights {
     this.roles = claims.roles
     this.permissions = claims.permissions
     this.grants = claims.grants
+    this.ask = claims.ask ?? []
     this.rev = claims.rev
     this.expires_at = new Date(claims.exp * 1_000).toISOString()
     this.token_id = claims.jti

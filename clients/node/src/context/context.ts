@@ -4,7 +4,7 @@ import type { Actor } from '../claims.ts'
 import { TenantryError } from '../errors.ts'
 import type { Grant } from '../permissions.ts'
 import type { Principal } from '../principal.ts'
-import { TenantRights } from '../rights.ts'
+import { type Answer, TenantRights } from '../rights.ts'
 
 /** What of a context can leave the process. */
 export type ContextData = {
@@ -18,6 +18,7 @@ export type ContextData = {
   readonly actor: Actor | null
   readonly roles: readonly string[]
   readonly grants: readonly Grant[]
+  readonly ask: readonly string[]
   readonly rev: Readonly<Record<string, number>>
   /** The `jti` of the token that it all rests on. */
   readonly token_id: string
@@ -43,6 +44,7 @@ export class TenantContext extends TenantRights implements ContextData {
   readonly actor: Actor | null
   readonly roles: readonly string[]
   readonly grants: readonly Grant[]
+  readonly ask: readonly string[]
   readonly rev: Readonly<Record<string, number>>
   readonly token_id: string
   readonly expires_at: string
@@ -59,6 +61,7 @@ export class TenantContext extends TenantRights implements ContextData {
     this.actor = data.actor
     this.roles = data.roles
     this.grants = data.grants
+    this.ask = data.ask
     this.rev = data.rev
     this.token_id = data.token_id
     this.expires_at = data.expires_at
@@ -73,6 +76,10 @@ export class TenantContext extends TenantRights implements ContextData {
 
   override holds(permission: string): boolean {
     return !this.isExpired && super.holds(permission)
+  }
+
+  override answerTo(permission: string): Answer {
+    return this.isExpired ? 'no' : super.answerTo(permission)
   }
 
   override hasRole(role: string): boolean {

@@ -24,9 +24,9 @@ export function serializeContext({ deadline }: { readonly deadline?: Date | unde
   if (deadline !== undefined && Number.isNaN(deadline.getTime())) {
     throw new TenantryError('configuration', '"deadline" must be a valid Date.')
   }
-  const { tenant_id, user_id, membership_id, client_id, actor, roles, grants, rev, token_id, expires_at } = context
+  const { tenant_id, user_id, membership_id, client_id, actor, roles, grants, ask, rev, token_id, expires_at } = context
   const who = { tenant_id, user_id, membership_id, client_id, actor: structuredClone(actor) }
-  const rights = structuredClone({ roles, grants, rev, token_id, expires_at })
+  const rights = structuredClone({ roles, grants, ask, rev, token_id, expires_at })
   return { v: 1, ...who, ...rights, deadline: earlier(context.deadline, deadline?.toISOString() ?? null) }
 }
 
@@ -78,6 +78,7 @@ const CHECKS: { readonly [member in keyof SerializedContext]: (value: unknown) =
   actor: (value) => value === null || isActor(value),
   roles: (value) => Array.isArray(value) && value.every(isText),
   grants: (value) => Array.isArray(value) && value.every(isGrant),
+  ask: isPatterns,
   rev: (value) => isObject(value) && Object.values(value).every(isRevision),
   token_id: isText,
   expires_at: (value) => readInstant(value) !== undefined,

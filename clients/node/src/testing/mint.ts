@@ -28,6 +28,8 @@ export type Mint = {
   /** Default: what the built-in roles grant. Roles of your own need theirs. */
   readonly grants?: readonly Grant[] | undefined
   readonly permissions?: readonly string[] | undefined
+  /** Default: nothing. What the holder may do only on some resource. */
+  readonly ask?: readonly string[] | undefined
   /** Default: that of the issuer. */
   readonly audience?: string | undefined
   /** Default: 300. */
@@ -51,6 +53,7 @@ export function claimsFor(mint: Mint, { issuer, audience, now }: MintDefaults): 
     ...{ client_id: mint.client_id ?? mint.api_key_id ?? 'client_test' },
     ...{ tenant_id, tenant_slug: mint.tenant_slug ?? 'test' },
     ...{ roles, permissions: mint.permissions ?? [], grants: mint.grants ?? roles.map(grantOf) },
+    ...(mint.ask !== undefined && { ask: mint.ask }),
   }
 }
 
