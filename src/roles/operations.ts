@@ -176,8 +176,17 @@ export const removeRole = async (
 /** Whatever a role can be held by. */
 const REFERENCES = ['membership_roles_role', 'group_roles_role', 'grants_role']
 
-const inUse = ({ memberships, groups, grants }: { memberships: number; groups: number; grants: number }): string =>
-  `This role is held by ${memberships} memberships and ${groups} groups, and given by ${grants} grants. Say with remap_to which role takes its place.`
+const inUse = ({ memberships, groups, grants }: { memberships: number; groups: number; grants: number }): string => {
+  const held = [
+    ...told(memberships, 'One membership holds', 'memberships hold'),
+    ...told(groups, 'One group holds', 'groups hold'),
+    ...told(grants, 'One grant gives', 'grants give'),
+  ]
+  return `${held.join(' and ')} this role. Say with remap_to which role they get in its place.`
+}
+
+const told = (count: number, one: string, several: string): string[] =>
+  count === 0 ? [] : [count === 1 ? one : `${count} ${several}`]
 
 /** @throws Problem `role.unknown`, `role.exceeds_own` */
 const resolveHeir = async (tx: Tx, by: By, role: RoleRow, key: string): Promise<RoleRow> => {

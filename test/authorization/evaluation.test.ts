@@ -258,25 +258,55 @@ t.test('a change of rights shows in the very next answer', async (t) => {
 interface Case {
   name: string
   tenant: { status: 'active' | 'suspended' | 'archived' | 'deletion_scheduled' | 'erased' } | null
-  membership: { status: 'active' | 'suspended'; expires_in_seconds: number | null; roles: string[] } | null
-  ask: { permission: string; resource_tenant?: 'own' | 'other'; in_tenant?: 'own' | 'other' }
-  expect: { decision: boolean; code: string; role?: string; pattern?: string }
+  membership: {
+    status: 'active' | 'suspended'
+    expires_in_seconds: number | null
+    roles: string[]
+    groups?: string[][]
+    grants?: GivenGrant[]
+  } | null
+  ask: { permission: string; on?: string; resource_tenant?: 'own' | 'other'; in_tenant?: 'own' | 'other' }
+  expect: { decision: boolean; code: string; role?: string; pattern?: string; by?: string; on?: string }
+}
+interface GivenGrant {
+  role: string
+  on?: string
+  begins?: number
+  ends?: number
+  to?: 'group'
 }
 
 const cases: Case[] = parse(readFileSync(new URL('../cases/decisions.yaml', import.meta.url), 'utf8'))
 const DAY_SECONDS = 86_400
 
-/** The membership as the case has it at the moment of the question; an end that has passed is waited for. */
+/** The membership as the case has it at the moment of the question; ends that have passed are waited for. */
 const setUpMembership = async (
   tenant_id: string,
   user_id: string,
-  { status, expires_in_seconds, roles }: NonNullable<Case['membership']>,
+  { status, expires_in_seconds, roles, groups = [], grants = [] }: NonNullable<Case['membership']>,
 ): Promise<void> => {
-  const lasts = expires_in_seconds === null ? null : Math.max(expires_in_seconds, 1)
-  const end = lasts === null ? {} : { expires_at: s.instant(lasts) }
+  const ends = [expires_in_seconds ?? 1, ...grants.map(({ ends = 1 }) => ends)]
+  const wait = 1 - Math.min(1, ...ends)
+  const at = (seconds: number): string => s.instant(wait + seconds)
+  const end = expires_in_seconds === null ? {} : { expires_at: at(expires_in_seconds) }
   const membership = await s.aMembership(tenant_id, { user_id, roles, ...end })
+  const made_groups: string[] = []
+  for (const roles of groups) {
+    const { id } = await s.aGroup(tenant_id, { roles })
+    made_groups.push(id)
+    await s.root.put(`/groups/${id}/members/${membership.id}`)
+  }
+  for (const { role, on, begins, ends, to } of grants) {
+    await s.aGrant(tenant_id, {
+      role,
+      ...(to === 'group' ? { group_id: made_groups[0] as string } : { membership_id: membership.id }),
+      resource: on === undefined ? null : { type: on.replace(/\/.*/s, ''), id: on.replace(/^[^/]*\//, '') },
+      not_before: begins === undefined ? null : at(begins),
+      expires_at: ends === undefined ? null : at(ends),
+    })
+  }
   if (status === 'suspended') made(await s.root.post(`/memberships/${membership.id}/suspend`))
-  if (lasts !== null && expires_in_seconds !== null) s.advance(lasts - expires_in_seconds)
+  s.advance(wait)
 }
 
 /** Brings a tenant into a state, and its memberships with it. */
@@ -319,11 +349,18 @@ cases.forEach((each, index) => {
     const { status, body } = await caller.post('/access/v1/evaluation', {
       subject: { type: 'user', id: user_id },
       action: { name: action.join(':') },
-      resource: { type, id: 'one', ...properties },
+      resource: { type, id: ask.on ?? 'one', ...properties },
       context: { explain: true, tenant_id: whose[ask.in_tenant ?? 'own'] },
     })
-    const { decision, ...reason } = expect
+    const { decision, by, on, ...reason } = expect
     t.equal(status, 200)
     t.match(body, { decision, context: { reason } })
+    if (!decision) return
+    const { grant_id, group_id, resource } = body.context.reason
+    t.same(
+      [grant_id !== undefined, group_id !== undefined],
+      [by?.endsWith('grant') ?? false, by?.startsWith('group') ?? false],
+    )
+    t.equal(resource && `${resource.type}/${resource.id}`, on)
   })
 })

@@ -21,6 +21,11 @@ const aFullTenant = async (): Promise<string> => {
   const revoked = await s.anApiKey({ tenant_id })
   await s.root.delete(`/api-keys/${revoked.id}`)
   await s.aRole({ tenant_id })
+  const group = await s.aGroup(tenant_id, { roles: ['viewer'] })
+  const member = await s.aMembership(tenant_id)
+  await s.root.put(`/groups/${group.id}/members/${member.id}`)
+  await s.aGrant(tenant_id, { group_id: group.id })
+  await s.root.put(`/resources/project/42?tenant_id=${tenant_id}`, { properties: {} })
   return tenant_id
 }
 
@@ -63,11 +68,16 @@ t.test('the suite tries every table that a tenant’s scope reaches, and each ha
       'catalogues',
       'event_personal_data',
       'events',
+      'grants',
+      'group_members',
+      'group_roles',
+      'groups',
       'histories',
       'idempotency_keys',
       'issuers',
       'membership_roles',
       'memberships',
+      'resources',
       'revocations',
       'roles',
       'tenants',
@@ -110,7 +120,7 @@ t.test('a tenant changes and deletes nothing of another, nor what is shared', as
 
 t.test('without a where clause a tenant changes its own rows only', async (t) => {
   const before = [await s.dump(globex), await s.dump(PLATFORM)]
-  t.equal(await outcome(acme, sql`update tenantry.memberships set display_name = 'All' returning 1`), '2 rows')
+  t.equal(await outcome(acme, sql`update tenantry.memberships set display_name = 'All' returning 1`), '3 rows')
   t.equal(await outcome(acme, sql`update tenantry.tenants set name = 'All' returning 1`), '1 rows')
   t.equal(await outcome(acme, sql`delete from tenantry.idempotency_keys returning 1`), '1 rows')
   t.same([await s.dump(globex), await s.dump(PLATFORM)], before)

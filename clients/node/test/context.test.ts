@@ -60,6 +60,7 @@ t.test('a job carries what it needs and no token, as JSON', async (t) => {
     },
     roles: ['member'],
     grants: [{ permissions: ['*:read', '*:write', 'tenantry.tenant:read'], excludes: ['billing:*'] }],
+    ask: [],
     rev: { [TENANT_ID]: 57, platform: 12 },
     ...{ token_id: 'token-1', expires_at: '2026-01-15T12:05:00.000Z', deadline: null },
   })
@@ -213,6 +214,7 @@ t.test('nothing but what was serialised is restored', async (t) => {
     ["a user who has a machine's name", { ...serialized, user_id: 'api_key:k1' }],
     ['roles as text', { ...serialized, roles: 'owner' }],
     ['a grant that cannot be read', { ...serialized, grants: [{ permissions: ['*'], excludes: ['bill*'] }] }],
+    ['a pattern that is none', { ...serialized, ask: ['invoice'] }],
     ['a grant without excludes', { ...serialized, grants: [{ permissions: ['*'] }] }],
     ['a negative revision', { ...serialized, rev: { platform: -1 } }],
     ['an end that is no instant', { ...serialized, expires_at: 'tomorrow' }],

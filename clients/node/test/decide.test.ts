@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
-import type { Facts, Question, RoleGrant, TenantStatus } from '../src/index.ts'
-import { BUILT_IN_ROLES, createVerifier, decide, factsOf, satisfiesRole } from '../src/index.ts'
+import type { Facts, Question, Reason, RoleGrant, TenantStatus } from '../src/index.ts'
+import { BUILT_IN_ROLES, createVerifier, decide, factsOf, isOpen, satisfiesRole } from '../src/index.ts'
 import {
   AUDIENCE,
   aKey,
@@ -18,31 +18,65 @@ import {
 type Case = {
   name: string
   tenant: { status: TenantStatus } | null
-  membership: { status: 'active' | 'suspended'; expires_in_seconds: number | null; roles: string[] } | null
-  ask: { permission: string; resource_tenant?: 'own' | 'other'; in_tenant?: 'own' | 'other' }
-  expect: { decision: boolean; code: string; role?: string; pattern?: string }
+  membership: {
+    status: 'active' | 'suspended'
+    expires_in_seconds: number | null
+    roles: string[]
+    groups?: string[][]
+    grants?: GivenGrant[]
+  } | null
+  ask: { permission: string; on?: string; resource_tenant?: 'own' | 'other'; in_tenant?: 'own' | 'other' }
+  expect: { decision: boolean; code: string; role?: string; pattern?: string; by?: Way; on?: string }
 }
+type GivenGrant = { role: string; on?: string; begins?: number; ends?: number; to?: 'group' }
+type Way = 'group' | 'grant' | 'group_grant'
 
 const cases: Case[] = parse(readFileSync(new URL('../../../test/cases/decisions.yaml', import.meta.url), 'utf8'))
 const key = aKey()
 const verifier = createVerifier({ issuer: ISSUER, audience: AUDIENCE, clock: () => NOW, keys: () => key.jwk })
 
 for (const { name, tenant, membership, ask, expect } of cases) {
-  const { decision, ...reason } = expect
+  const { decision, by, on, ...reason } = expect
   t.test(name, async (t) => {
-    t.match(decide(factsFrom({ tenant, membership }), questionFrom(ask), NOW), { decision, reason })
+    const facts = factsFrom({ tenant, membership })
+    const told = decide(facts, questionFrom(ask), NOW)
+    t.match(told, { decision, reason })
+    t.same(wayOf(told.reason), decision ? { by, on } : {})
     if (tenant?.status !== 'active' || membership?.status !== 'active' || endsBefore(membership, 1)) return
 
-    const grants = grantsOf(membership.roles).map(({ permissions, excludes }) => ({ permissions, excludes }))
-    const exp = NOW_SECONDS + Math.min(300, membership.expires_in_seconds ?? 300)
-    const principal = await verifier.verify(aToken(key, { payload: { roles: membership.roles, grants, exp } }))
-    t.match(decide(factsOf(principal.claims), questionFrom(ask), NOW), { decision, reason })
+    // As the service would issue it: what holds in the whole tenant, and for how long; the rest is to be asked.
+    const held = (facts.subject?.grants ?? []).filter((grant) => !grant.resource && isOpen(grant, NOW))
+    const roles = held.map(({ role }) => role ?? '')
+    const grants = held.map(({ permissions, excludes }) => ({ permissions, excludes }))
+    const ends = held.map(({ expires_at }) => Date.parse(expires_at ?? '9999-01-01T00:00:00Z') / 1_000)
+    const exp = Math.min(NOW_SECONDS + Math.min(300, membership.expires_in_seconds ?? 300), ...ends)
+    const onResources = (membership.grants ?? []).flatMap(({ on }) => (on === undefined ? [] : [`${typeOf(on)}:*`]))
+    const payload = { roles, grants, exp, ...(onResources.length > 0 && { ask: onResources }) }
+    const principal = await verifier.verify(aToken(key, { payload }))
+    const answer = principal.answerTo(ask.permission)
     if (ask.in_tenant === 'other' || ask.resource_tenant === 'other') {
       t.throws(() => principal.requireTenant(OTHER_TENANT_ID), { code: 'tenant_mismatch', status: 403 })
-    } else {
-      t.equal(principal.holds(ask.permission), decision)
+      return
     }
+    if (answer === 'ask') t.ok(onResources.length > 0)
+    else t.match(decide(factsOf(principal.claims), questionFrom(ask), NOW), { decision, reason })
+    t.equal(principal.holds(ask.permission), answer === 'yes')
+    if (decision) t.equal(answer, on === undefined ? 'yes' : 'ask')
+    else t.not(answer, 'yes')
   })
+}
+
+/** Which way it is granted, as a case says it. */
+function wayOf(reason: Reason): { by?: Way; on?: string } {
+  if (reason.code !== 'role_grants') return {}
+  const { group_id, grant_id, resource } = reason
+  const by =
+    group_id === undefined ? (grant_id === undefined ? undefined : 'grant') : grant_id ? 'group_grant' : 'group'
+  return { by, on: resource && `${resource.type}/${resource.id}` } as { by?: Way; on?: string }
+}
+
+function typeOf(on: string): string {
+  return on.slice(0, on.indexOf('/'))
 }
 
 function endsBefore({ expires_in_seconds }: { expires_in_seconds: number | null }, seconds: number): boolean {
@@ -57,9 +91,24 @@ function factsFrom({ tenant, membership }: Pick<Case, 'tenant' | 'membership'>):
       id: MEMBERSHIP_ID,
       status: membership.status,
       expires_at: endOf(membership.expires_in_seconds),
-      grants: grantsOf(membership.roles),
+      grants: [
+        ...grantsOf(membership.roles),
+        ...(membership.groups ?? []).flatMap((roles, i) =>
+          grantsOf(roles).map((grant) => ({ ...grant, grant_id: null, group_id: `group-${i}` })),
+        ),
+        ...(membership.grants ?? []).flatMap(grantFrom),
+      ],
     },
   }
+}
+
+function grantFrom({ role, on, begins, ends, to }: GivenGrant, i: number): RoleGrant[] {
+  return grantsOf([role]).map((grant) => ({
+    ...grant,
+    ...{ grant_id: `grant-${i}`, group_id: to === 'group' ? 'group-0' : null },
+    ...{ not_before: endOf(begins ?? null), expires_at: endOf(ends ?? null) },
+    resource: on === undefined ? null : { type: typeOf(on), id: on.slice(typeOf(on).length + 1) },
+  }))
 }
 
 function endOf(expires_in_seconds: number | null): string | null {
@@ -76,11 +125,12 @@ function grantsOf(roles: readonly string[]): RoleGrant[] {
   })
 }
 
-function questionFrom({ permission, in_tenant, resource_tenant }: Case['ask']): Question {
+function questionFrom({ permission, on, in_tenant, resource_tenant }: Case['ask']): Question {
   const idOf = (whose: 'own' | 'other') => (whose === 'own' ? TENANT_ID : OTHER_TENANT_ID)
   return {
     tenant_id: idOf(in_tenant ?? 'own'),
     permission,
+    resource_id: on,
     resource_tenant_id: resource_tenant && idOf(resource_tenant),
   }
 }
