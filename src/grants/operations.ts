@@ -129,7 +129,7 @@ export const changeGrant = async (tx: Tx, by: By, which: Which, input: GrantUpda
   requireEndWithinOwn(by.principal, expires_at, given)
   const change = { ...after, revision: history.next, updated_at: by.now.toISOString() }
   const grant = { ...(await updateGrant(tx, which, change)), role: before.role }
-  const isNarrower = endsEarlier(after, before) || !isOpen(after, by.now)
+  const isNarrower = endsEarlier(before, after) || !isOpen(after, by.now)
   await history.append(tx, {
     ...{ type: 'grant.updated', actor: by.actor, at: by.now, ...factsOf(grant) },
     revokes: isNarrower ? await targetsOf(tx, before, by.now) : [],

@@ -1,6 +1,6 @@
 // Online and offline agree, over random roles, groups, grants and times: the check endpoint says what a naive model says;
 // of a token's answer "yes" is allowed there, "no" is denied, for as long as the token lives, and "ask" leaves it open.
-import { createVerifier } from '@tenantry/client'
+import { createVerifier, type Principal } from '@tenantry/client'
 import fc from 'fast-check'
 import t from 'tap'
 import { aService, made } from '../support/service.ts'
@@ -87,6 +87,12 @@ const build = async ({ roles, own, of_group, grants }: World): Promise<{ tenant_
   return { tenant_id, user_id }
 }
 
+interface Who {
+  tenant_id: string
+  user_id: string
+  principal: Principal | undefined
+}
+
 const ask = async (tenant_id: string, user_id: string, permission: string, id: string): Promise<boolean> => {
   const [type, name] = permission.split(':')
   const question = {
@@ -100,6 +106,16 @@ const ask = async (tenant_id: string, user_id: string, permission: string, id: s
 
 const seen = { yes: 0, no: 0, ask: 0 }
 
+/** @throws Error naming where they differ */
+const compare = async (world: World, permission: string, id: string, who: Who): Promise<void> => {
+  const told = await ask(who.tenant_id, who.user_id, permission, id)
+  if (told !== byModel(world, permission, id)) throw new Error(`${permission} of ${id}: ${told} online`)
+  const answer = who.principal?.answerTo(permission)
+  if (answer === undefined) return
+  seen[answer]++
+  if (answer !== 'ask' && told !== (answer === 'yes')) throw new Error(`${permission} of ${id}: ${answer} offline`)
+}
+
 t.test('the endpoint, the token and a naive model agree', async (t) => {
   await fc.assert(
     fc.asyncProperty(aWorld, async (world) => {
@@ -108,15 +124,7 @@ t.test('the endpoint, the token and a naive model agree', async (t) => {
       s.advance(world.later)
       const principal = await verifier.verify(token).catch(() => undefined) // over: what it carried has ended
       for (const permission of PERMISSIONS) {
-        for (const id of IDS) {
-          const told = await ask(tenant_id, user_id, permission, id)
-          if (told !== byModel(world, permission, id)) throw new Error(`${permission} of ${id}: ${told} online`)
-          const answer = principal?.answerTo(permission)
-          if (answer === undefined) continue
-          seen[answer]++
-          if (answer !== 'ask' && told !== (answer === 'yes'))
-            throw new Error(`${permission} of ${id}: ${answer} offline`)
-        }
+        for (const id of IDS) await compare(world, permission, id, { tenant_id, user_id, principal })
       }
     }),
     { numRuns: 20, endOnFailure: true },

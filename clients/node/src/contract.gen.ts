@@ -1553,7 +1553,7 @@ export interface components {
          */
         ResourceType: string;
         /**
-         * @description The product's own id, opaque here.
+         * @description The product's own id, opaque here; any but `.` and `..`, which no URL can carry.
          * @example 42
          */
         ResourceId: string;
