@@ -111,7 +111,8 @@ const requireHolder = async (tx: Tx, tenant_id: string, input: GrantCreate): Pro
   if (membership_id !== undefined && !(await findMembership(tx, tenant_id, membership_id))) {
     throw new Problem('membership.not_found')
   }
-  if (group_id !== undefined && !(await findGroup(tx, { tenant_id, id: group_id }))) throw new Problem('group.not_found')
+  if (group_id !== undefined && !(await findGroup(tx, { tenant_id, id: group_id })))
+    throw new Problem('group.not_found')
   return { tenant_id, membership_id: membership_id ?? null, group_id: group_id ?? null }
 }
 

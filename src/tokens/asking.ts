@@ -2,7 +2,7 @@
 // has not begun or that ends within this second. Patterns may say too much, because whoever is asked knows better; what
 // surely is held stands in the grants.
 import { type Grant, holds, isPermission, isReserved } from '@tenantry/client'
-import type { Member, ResourceRole } from '../authorization/facts.ts'
+import type { HeldGrant, ResourceRole } from '../authorization/facts.ts'
 import { intersections } from './narrowing.ts'
 
 interface Life {
@@ -15,7 +15,7 @@ interface Life {
 const MOST_PATTERNS = 100
 
 export const askOf = (
-  { grants }: Member,
+  grants: readonly HeldGrant[],
   resource_roles: readonly ResourceRole[],
   carried: readonly Grant[],
   life: Life,

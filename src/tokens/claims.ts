@@ -118,7 +118,7 @@ export const carriedBy = (
 ): Carried => {
   const grants = carriedRoles(member, now).map(({ permissions, excludes }) => ({ permissions, excludes }))
   const until = new Date(now.getTime() + ttl_seconds * 1_000)
-  return { grants, ask: askOf(member, resource_roles, grants, { now, until }) }
+  return { grants, ask: askOf(member.grants, resource_roles, grants, { now, until }) }
 }
 
 /** A machine's token: an API key's own. */
