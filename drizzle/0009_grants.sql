@@ -13,7 +13,7 @@ CREATE TABLE "tenantry"."grants" (
 	"created_at" timestamp(3) with time zone NOT NULL,
 	"updated_at" timestamp(3) with time zone NOT NULL,
 	CONSTRAINT "grants_pkey" PRIMARY KEY("tenant_id","id"),
-	CONSTRAINT "grants_once" UNIQUE NULLS NOT DISTINCT("tenant_id","membership_id","group_id","resource_type","resource_id","role_id"),
+	CONSTRAINT "grants_once" UNIQUE NULLS NOT DISTINCT("tenant_id","membership_id","resource_type","resource_id","role_id","group_id"),
 	CONSTRAINT "grants_one_holder" CHECK (num_nonnulls(membership_id, group_id) = 1),
 	CONSTRAINT "grants_whole_resource" CHECK (num_nonnulls(resource_type, resource_id) in (0, 2)),
 	CONSTRAINT "grants_own_or_shared" CHECK (role_history_id in (tenant_id, '00000000-0000-0000-0000-000000000000'::uuid))
@@ -68,9 +68,8 @@ ALTER TABLE "tenantry"."group_roles" ADD CONSTRAINT "group_roles_role" FOREIGN K
 ALTER TABLE "tenantry"."groups" ADD CONSTRAINT "groups_tenant" FOREIGN KEY ("tenant_id") REFERENCES "tenantry"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tenantry"."resources" ADD CONSTRAINT "resources_tenant" FOREIGN KEY ("tenant_id") REFERENCES "tenantry"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "grants_directory" ON "tenantry"."grants" USING btree ("id");--> statement-breakpoint
-CREATE INDEX "grants_of_membership" ON "tenantry"."grants" USING btree ("tenant_id","membership_id","id");--> statement-breakpoint
-CREATE INDEX "grants_of_group" ON "tenantry"."grants" USING btree ("tenant_id","group_id","id");--> statement-breakpoint
-CREATE INDEX "grants_on_resource" ON "tenantry"."grants" USING btree ("tenant_id","resource_type","resource_id","id");--> statement-breakpoint
+CREATE INDEX "grants_of_group" ON "tenantry"."grants" USING btree ("tenant_id","group_id","resource_type","resource_id");--> statement-breakpoint
+CREATE INDEX "grants_on_resource" ON "tenantry"."grants" USING btree ("tenant_id","resource_type","resource_id","id") WHERE num_nonnulls(resource_id) = 1;--> statement-breakpoint
 CREATE INDEX "grants_of_role" ON "tenantry"."grants" USING btree ("role_id","tenant_id","id");--> statement-breakpoint
 CREATE INDEX "group_members_of_membership" ON "tenantry"."group_members" USING btree ("tenant_id","membership_id","group_id");--> statement-breakpoint
 CREATE INDEX "group_roles_of_role" ON "tenantry"."group_roles" USING btree ("role_id","tenant_id","group_id");--> statement-breakpoint
@@ -148,31 +147,33 @@ begin
           union all
           select d.id, d.group_id, d.role_history_id, d.role_id, false, d.not_before, d.expires_at
           from tenantry.grants d
-          where d.tenant_id = p_tenant_id and d.membership_id = m.id and d.group_id is null and d.resource_type is null
+          where d.tenant_id = p_tenant_id and d.membership_id = m.id and d.resource_type is null
           union all
           select d.id, d.group_id, d.role_history_id, d.role_id, true, d.not_before, d.expires_at
           from tenantry.grants d
-          where d.tenant_id = p_tenant_id and d.membership_id = m.id and d.group_id is null
+          where d.tenant_id = p_tenant_id and d.membership_id = m.id
             and d.resource_type = p_resource_type and d.resource_id = p_resource_id
           union all
           select d.id, d.group_id, d.role_history_id, d.role_id, false, d.not_before, d.expires_at
           from tenantry.group_members gm
-          join tenantry.grants d on d.tenant_id = gm.tenant_id and d.membership_id is null and d.group_id = gm.group_id
+          join tenantry.grants d on d.tenant_id = gm.tenant_id and d.group_id = gm.group_id
           where gm.tenant_id = p_tenant_id and gm.membership_id = m.id and d.resource_type is null
           union all
           select d.id, d.group_id, d.role_history_id, d.role_id, true, d.not_before, d.expires_at
           from tenantry.group_members gm
-          join tenantry.grants d on d.tenant_id = gm.tenant_id and d.membership_id is null and d.group_id = gm.group_id
+          join tenantry.grants d on d.tenant_id = gm.tenant_id and d.group_id = gm.group_id
           where gm.tenant_id = p_tenant_id and gm.membership_id = m.id
             and d.resource_type = p_resource_type and d.resource_id = p_resource_id) g
         join tenantry.roles r on r.history_id = g.role_history_id and r.id = g.role_id),
-        'has_resource_grants', exists (
-          select from tenantry.grants d where d.tenant_id = p_tenant_id and d.membership_id = m.id and d.group_id is null
-            and d.resource_type is not null)
+        -- min(), because it is the first entry of an index; exists() may be looked for from one end of the table to the other.
+        'has_resource_grants', (
+          select min(d.resource_type) is not null from tenantry.grants d
+          where d.tenant_id = p_tenant_id and d.membership_id = m.id)
         or exists (
           select from tenantry.group_members gm
-          join tenantry.grants d on d.tenant_id = gm.tenant_id and d.membership_id is null and d.group_id = gm.group_id
-          where gm.tenant_id = p_tenant_id and gm.membership_id = m.id and d.resource_type is not null))
+          where gm.tenant_id = p_tenant_id and gm.membership_id = m.id and (
+            select min(d.resource_type) is not null from tenantry.grants d
+            where d.tenant_id = p_tenant_id and d.group_id = gm.group_id)))
       from tenantry.memberships m
       where m.tenant_id = p_tenant_id and (m.user_id = p_user_id or m.id = p_membership_id)))
   into facts
@@ -214,13 +215,13 @@ begin
     from (
       select d.role_history_id, d.role_id, d.resource_type, d.not_before, d.expires_at
       from tenantry.memberships m
-      join tenantry.grants d on d.tenant_id = m.tenant_id and d.membership_id = m.id and d.group_id is null
+      join tenantry.grants d on d.tenant_id = m.tenant_id and d.membership_id = m.id
       where m.tenant_id = p_tenant_id and m.user_id = p_user_id and d.resource_type is not null
       union all
       select d.role_history_id, d.role_id, d.resource_type, d.not_before, d.expires_at
       from tenantry.memberships m
       join tenantry.group_members gm on gm.tenant_id = m.tenant_id and gm.membership_id = m.id
-      join tenantry.grants d on d.tenant_id = gm.tenant_id and d.membership_id is null and d.group_id = gm.group_id
+      join tenantry.grants d on d.tenant_id = gm.tenant_id and d.group_id = gm.group_id
       where m.tenant_id = p_tenant_id and m.user_id = p_user_id and d.resource_type is not null) d
     group by d.role_history_id, d.role_id, d.resource_type) g
   join tenantry.roles r on r.history_id = g.role_history_id and r.id = g.role_id;

@@ -248,7 +248,7 @@ export const grants = tenantry.table(
     primaryKey({ name: 'grants_pkey', columns: [t.tenant_id, t.id] }),
     // One way to hold a role on a resource, so that taking it away takes it away. The facts of a decision come from here.
     unique('grants_once')
-      .on(t.tenant_id, t.membership_id, t.group_id, t.resource_type, t.resource_id, t.role_id)
+      .on(t.tenant_id, t.membership_id, t.resource_type, t.resource_id, t.role_id, t.group_id)
       .nullsNotDistinct(),
     foreignKey({
       name: 'grants_membership',
@@ -266,9 +266,12 @@ export const grants = tenantry.table(
       foreignColumns: [roles.history_id, roles.id],
     }),
     uniqueIndex('grants_directory').on(t.id),
-    index('grants_of_membership').on(t.tenant_id, t.membership_id, t.id),
-    index('grants_of_group').on(t.tenant_id, t.group_id, t.id),
-    index('grants_on_resource').on(t.tenant_id, t.resource_type, t.resource_id, t.id),
+    index('grants_of_group').on(t.tenant_id, t.group_id, t.resource_type, t.resource_id),
+    // Only for queries that repeat the condition. A resource may have as many grants as there are members, and a member as
+    // many as there are resources: with a choice of indexes, the facts of a decision would at times read all of them.
+    index('grants_on_resource')
+      .on(t.tenant_id, t.resource_type, t.resource_id, t.id)
+      .where(sql`num_nonnulls(resource_id) = 1`),
     index('grants_of_role').on(t.role_id, t.tenant_id, t.id),
     check('grants_one_holder', sql`num_nonnulls(membership_id, group_id) = 1`),
     check('grants_whole_resource', sql`num_nonnulls(resource_type, resource_id) in (0, 2)`),

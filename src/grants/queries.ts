@@ -1,6 +1,6 @@
 // SQL of grants; private to this slice.
 import type { Grant, ResourceRef } from '@tenantry/client'
-import { and, asc, count, eq, gt, isNull, type SQL } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNull, type SQL, sql } from 'drizzle-orm'
 import { grants, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 
@@ -41,6 +41,7 @@ export const listGrants = async (tx: Tx, filter: Filter): Promise<GrantRow[]> =>
     group_id === undefined ? undefined : eq(grants.group_id, group_id),
     role === undefined ? undefined : eq(roles.key, role),
     resource_type === undefined ? undefined : eq(grants.resource_type, resource_type),
+    resource_type === undefined ? undefined : sql`num_nonnulls(${grants.resource_id}) = 1`, // what its index asks for
     resource_id === undefined ? undefined : eq(grants.resource_id, resource_id),
     after === undefined ? undefined : gt(grants.id, after),
   ]

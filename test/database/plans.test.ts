@@ -6,12 +6,24 @@ import { hashOf, makeSecret } from '../../src/api-keys/secrets.ts'
 import type { Tx } from '../../src/database/scope.ts'
 import { currentSnapshot, listEventsOf, listEventsOfAll } from '../../src/events/queries.ts'
 import {
+  givenBesides,
+  givenByGroup,
+  listGrantsOf,
+  listGrantsOfGroup,
+  listGrantsOn,
+  listGroupIdsOf,
+  listMembersOf,
+  tenantWideBesides,
+} from '../../src/grants/holdings.ts'
+import {
   findMembership,
   findMemberships,
   hasOtherOwner,
+  listAllHolders,
   listHolders,
   listMemberships,
 } from '../../src/memberships/queries.ts'
+import { listResources } from '../../src/resources/operations.ts'
 import { aService } from '../support/service.ts'
 
 const s = await aService(t)
@@ -36,6 +48,37 @@ const fill = async (): Promise<void> => {
     `insert into tenantry.membership_roles (tenant_id, membership_id, role_id, role_history_id)
      select m.tenant_id, m.id, r.id, r.history_id from tenantry.memberships m, tenantry.roles r
      where r.key = 'member' and m.user_id <> 'user_olga'`,
+  )
+  await superuser(
+    `insert into tenantry.groups (tenant_id, id, name, description, revision, created_at, updated_at)
+     select $1, gen_random_uuid(), 'group ' || n, '', 1, now(), now() from generate_series(1, 1000) n`,
+    [tenant.id],
+  )
+  await superuser(
+    `insert into tenantry.group_roles (tenant_id, group_id, role_id, role_history_id)
+     select g.tenant_id, g.id, r.id, r.history_id from tenantry.groups g, tenantry.roles r where r.key = 'viewer'`,
+  )
+  await superuser(
+    `insert into tenantry.group_members (tenant_id, group_id, membership_id)
+     select g.tenant_id, g.id, m.id from tenantry.memberships m
+     join tenantry.groups g on g.tenant_id = m.tenant_id and g.name = 'group ' || right(m.user_id, 3)`,
+  )
+  // One member has a grant on each of 10,000 projects, the others one each.
+  await superuser(
+    `insert into tenantry.grants (tenant_id, id, membership_id, role_id, role_history_id, resource_type, resource_id, revision, created_at, updated_at)
+     select m.tenant_id, gen_random_uuid(), m.id, r.id, r.history_id, 'project', m.user_id || n, 1, now(), now()
+     from tenantry.memberships m join tenantry.roles r on r.key = 'member'
+     cross join generate_series(1, 10000) n where m.user_id = 'user_5001' or n = 1`,
+  )
+  await superuser(
+    `insert into tenantry.grants (tenant_id, id, group_id, role_id, role_history_id, resource_type, resource_id, revision, created_at, updated_at)
+     select g.tenant_id, gen_random_uuid(), g.id, r.id, r.history_id, 'folder', n::text, 1, now(), now()
+     from tenantry.groups g, tenantry.roles r, generate_series(1, 10) n where r.key = 'member'`,
+  )
+  await superuser(
+    `insert into tenantry.resources (tenant_id, type, id, properties, revision, created_at, updated_at)
+     select $1, 'project', n::text, '{}', 1, now(), now() from generate_series(1, 10000) n`,
+    [tenant.id],
   )
   await superuser(
     `insert into tenantry.events (history_id, revision, type, actor_type, data, hash, created_at)
@@ -71,6 +114,8 @@ const readWhole = async (tx: Tx, ask: (tx: Tx) => Promise<unknown>): Promise<str
 await fill()
 const olga = (await s.root.get(`/memberships?tenant_id=${tenant.id}&user_id=user_olga`)).body.data[0]
 const vera = (await s.root.get('/memberships?user_id=user_5001')).body.data[0]
+const mia = (await s.root.get('/memberships?user_id=user_5002')).body.data[0]
+const group = (await s.root.get(`/groups?tenant_id=${tenant.id}&limit=1`)).body.data[0]
 const page = {
   ...{ tenant_id: undefined, user_id: undefined, role: undefined, status: undefined, email: undefined },
   ...{ now: s.now, after: undefined, limit: 51 },
@@ -80,6 +125,23 @@ const hash = hashOf(secret)
 const IN_A_TENANT: Record<string, (tx: Tx) => Promise<unknown>> = {
   'the facts of a user': (tx) => tx.execute(sql`select tenantry.read_facts(${tenant.id}, 'user_5001', null)`),
   'the facts of a membership': (tx) => tx.execute(sql`select tenantry.read_facts(${tenant.id}, null, ${vera.id})`),
+  'the facts about a resource': (tx) =>
+    tx.execute(sql`select tenantry.read_facts(${tenant.id}, 'user_5001', null, 'project', 'user_50017')`),
+  'what is given besides roles': (tx) => givenBesides(tx, tenant.id, mia.id),
+  'what is held besides roles now': (tx) => tenantWideBesides(tx, [vera.id, olga.id], s.now),
+  'what a group gives': (tx) => givenByGroup(tx, tenant.id, group.id),
+  'the grants on a resource': (tx) =>
+    listGrantsOn(tx, tenant.id, { type: 'project', id: 'user_50017' }, { after: undefined, limit: 51 }),
+  'a page of the grants of a membership': (tx) => listGrantsOf(tx, tenant.id, vera.id, { after: vera.id, limit: 51 }),
+  'a page of the grants of a group': (tx) =>
+    listGrantsOfGroup(tx, tenant.id, group.id, { after: undefined, limit: 51 }),
+  'the members of a group': (tx) => listMembersOf(tx, tenant.id, group.id, { after: vera.id, limit: 51 }),
+  'the groups of a membership': (tx) => listGroupIdsOf(tx, tenant.id, vera.id),
+  'a page of resources': (tx) =>
+    listResources(tx, {
+      ...{ tenant_id: tenant.id, type: 'project', limit: 51 },
+      after: { tenant_id: tenant.id, type: 'project', id: '5000' },
+    }),
   'the facts of an API key': (tx) => tx.execute(sql`select tenantry.read_api_key_facts(${tenant.id}, ${vera.id})`),
   'a membership': (tx) => findMembership(tx, tenant.id, vera.id),
   'the first page of memberships': (tx) => listMemberships(tx, { ...page, tenant_id: tenant.id }),
@@ -94,6 +156,9 @@ const IN_A_TENANT: Record<string, (tx: Tx) => Promise<unknown>> = {
 const ON_THE_PLATFORM: Record<string, (tx: Tx) => Promise<unknown>> = {
   'an API key': (tx) => tx.execute(sql`select tenantry.find_api_key(${hash})`),
   'where a membership is': (tx) => tx.execute(sql`select tenantry.locate('membership', ${vera.id})`),
+  'where a group is': (tx) => tx.execute(sql`select tenantry.locate('group', ${vera.id})`),
+  'where a grant is': (tx) => tx.execute(sql`select tenantry.locate('grant', ${vera.id})`),
+  'who holds a role in whichever way, in all tenants': (tx) => listAllHolders(tx, { id: vera.id }, 51),
   'where an API key is': (tx) => tx.execute(sql`select tenantry.locate('api_key', ${vera.id})`),
   'the memberships of a user in all tenants': (tx) => listMemberships(tx, { ...page, user_id: 'user_5001' }),
   'who holds a shared role in all tenants': (tx) => listHolders(tx, { id: vera.id }, { limit: 51 }),
