@@ -152,6 +152,10 @@ t.test('the rights in a job end with the token that they come from; the tenant d
   t.throws(() => context.requirePermission('invoice:read'), { code: 'context_expired', status: 403 })
   t.throws(() => context.requireRole('member'), { code: 'context_expired' })
   t.doesNotThrow(() => context.requireTenant(TENANT_ID))
+  const asking = { ...serialized, ask: ['billing:*'] }
+  const answerAt = (seconds: number) =>
+    runWithContext(asking, () => getContext().answerTo('billing:read'), { clock: () => later(seconds) })
+  t.same([await answerAt(299), await answerAt(300)], ['ask', 'no'], 'nor is there anything left to ask')
   const before = await runWithContext(serialized, getContext, { clock: () => later(299) })
   t.ok(before.holds('invoice:read'))
 })

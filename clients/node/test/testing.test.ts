@@ -97,6 +97,7 @@ t.test('an application under test refuses through its own adapter', async (t) =>
   t.equal((await get(issuer.tokens.wrongTenant())).statusCode, 403)
   t.equal((await get(issuer.tokens.expired())).json().reason, 'expired')
   t.equal((await get(issuer.mint({ roles: [] }))).json().code, 'permission_missing')
+  t.equal((await get(issuer.mint({ roles: [], ask: ['invoice:*'] }))).json().code, 'permission_undecided')
 })
 
 t.test('a verifier that is closed leaves the stream', async (t) => {

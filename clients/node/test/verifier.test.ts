@@ -61,6 +61,21 @@ t.test('a principal answers for itself', async (t) => {
   t.throws(() => principal.requireRole('owner'), { code: 'role_missing', status: 403, message: /"owner"/ })
 })
 
+t.test('what a token says must be asked is neither held nor refused for good', async (t) => {
+  const payload = { ask: ['project:write', 'invoice:*'] }
+  const principal = await verifier.verify(aToken(key, { payload }))
+  const answers = ['project:write', 'project:void', 'invoice:void', 'invoice:read'].map((each) =>
+    principal.answerTo(each),
+  )
+  t.same(answers, ['yes', 'no', 'ask', 'yes'], 'what is held is held, whatever must be asked')
+  t.notOk(principal.holds('invoice:void'))
+  t.throws(() => principal.requirePermission('invoice:void'), { code: 'permission_undecided', status: 403 })
+  t.equal(principal.answerTo('invoice:*'), 'no', 'one asks for a permission, never for a pattern')
+  for (const ask of ['project:write', ['project'], [1], null]) {
+    await t.rejects(verifier.verify(aToken(key, { payload: { ask } })), { code: 'invalid_token', reason: 'claims' })
+  }
+})
+
 t.test("a machine's token has no user and no membership", async (t) => {
   const payload = {
     sub: 'api_key:k1',
