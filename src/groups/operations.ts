@@ -1,6 +1,11 @@
 // What happens to a group, inside one scope. Everything is decided under the lock of the tenant's history.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwn, requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import {
+  requireEndWithinOwn,
+  requireEndWithinOwnIfGiving,
+  requireMayActOn,
+  requireWithinOwn,
+} from '../authorization/escalation.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { Tx } from '../database/scope.ts'
@@ -86,7 +91,8 @@ export const changeGroup = async (tx: Tx, by: By, which: Which, input: GroupUpda
   const { roles: keys, ...fields } = input
   const given = keys && (await resolve(tx, which.tenant_id, keys))
   const roles = given ?? group.roles
-  requireWithinOwn(by.principal, roles, group.roles)
+  requireWithinOwn(by.principal, roles)
+  requireMayActOn(by.principal, group.roles)
   const [before, after] = [keysOf(group.roles), keysOf(roles)]
   if (isSame({ ...group, roles: before }, { ...fields, roles: after })) return { group, history }
   requireEndWithinOwnIfGiving(by.principal, { expires_at: null, roles: group.roles }, { expires_at: null, roles })
@@ -109,7 +115,7 @@ const tenantWideKeys = (given: Given[]): string[] => keysOf(given.filter(({ reso
 export const removeGroup = async (tx: Tx, by: By, which: Which): Promise<History> => {
   const { group, history } = await lockGroup(tx, by, which)
   const given = await givenByGroup(tx, which.tenant_id, which.id)
-  requireWithinOwn(by.principal, given)
+  requireMayActOn(by.principal, given)
   const revokes = await groupTargets(tx, which.tenant_id, which.id, tenantWideKeys(given))
   await deleteGroup(tx, which)
   await history.append(tx, {
@@ -141,7 +147,8 @@ export const moveMember = async (
   const membership = await findMembership(tx, tenant_id, membership_id)
   if (!membership) throw new Problem('membership.not_found')
   const given = await givenByGroup(tx, tenant_id, group_id)
-  requireWithinOwn(by.principal, given)
+  if (to === 'in') requireWithinOwn(by.principal, given)
+  else requireMayActOn(by.principal, given)
   const member = { tenant_id, group_id, membership_id }
   if (to === 'in') {
     for (const each of given) requireEndWithinOwn(by.principal, earlier(each.expires_at, membership.expires_at), [each])

@@ -1,7 +1,12 @@
 // What happens to a membership, inside one scope. Everything is decided under the lock of the tenant's history: the last
 // owner, and what the one acted upon holds at this moment.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwn, requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import {
+  requireEndWithinOwn,
+  requireEndWithinOwnIfGiving,
+  requireMayActOn,
+  requireWithinOwn,
+} from '../authorization/escalation.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
@@ -103,7 +108,8 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
   const given = keys && (await resolveRoles(tx, which.tenant_id, keys))
   const roles = given ?? membership.roles
   const besides = await givenBesides(tx, which.tenant_id, which.id)
-  requireWithinOwn(by.principal, roles, membership.roles, besides)
+  requireWithinOwn(by.principal, roles)
+  requireMayActOn(by.principal, [...membership.roles, ...besides])
   const keysOf = (held: { key: string }[]): string[] => held.map(({ key }) => key)
   if (isSame({ ...membership, roles: keysOf(membership.roles) }, { ...fields, roles: keysOf(roles) })) {
     return { membership, history }
@@ -181,7 +187,7 @@ export const signOut = async (tx: Tx, by: By, which: Which, reason: string | und
 
 /** All that somebody holds, through groups and by grants too. @throws Problem `role.exceeds_own` */
 const requireMayTouch = async (tx: Tx, by: By, { tenant_id, id, roles }: MembershipRow): Promise<void> =>
-  requireWithinOwn(by.principal, roles, await givenBesides(tx, tenant_id, id))
+  requireMayActOn(by.principal, [...roles, ...(await givenBesides(tx, tenant_id, id))])
 
 const isOneself = ({ principal }: By, { id }: Which): boolean => principal.kind === 'membership' && principal.id === id
 

@@ -1,7 +1,7 @@
 // What happens to a role, inside one scope: a shared role is in the platform's history, a tenant's own in the tenant's. And
 // what other slices may ask of roles.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import { requireEndWithinOwnIfGiving, requireMayActOn, requireWithinOwn } from '../authorization/escalation.ts'
 import { lockPlatform } from '../authorization/recheck.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
@@ -65,11 +65,14 @@ export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): P
   return found
 }
 
-/** @throws Problem `role.unknown` */
+/** The same for the one that a field `role` names. */
 export const resolveRole = async (tx: Tx, tenant_id: string, key: string): Promise<RoleRow> => {
-  const [role] = await findRolesByKey(tx, tenant_id, [key])
-  if (role) return role
-  throw new Problem('role.unknown', { errors: [{ pointer: '/role', detail: `There is no role "${key}" here.` }] })
+  const [role] = await resolveRoles(tx, tenant_id, [key]).catch((error: unknown) => {
+    if (!(error instanceof Problem)) throw error
+    throw new Problem(error.code, { errors: error.errors.map(({ detail }) => ({ pointer: '/role', detail })) })
+  })
+  if (!role) throw new Error('a role that was resolved is not there')
+  return role
 }
 
 export const findSharedRoles = (tx: Tx, keys: string[]): Promise<RoleRow[]> => findRolesByKey(tx, PLATFORM, keys)
@@ -120,7 +123,8 @@ export const changeRole = async (tx: Tx, by: By, scope: Scope, which: Which, inp
   const after = { ...before, ...input }
   const known_before = [...before.permissions, ...before.excludes]
   requireKnown(await findCatalogue(tx), { permissions: given, excludes: excluded }, known_before)
-  requireWithinOwn(by.principal, [after], [before])
+  requireWithinOwn(by.principal, [after])
+  requireMayActOn(by.principal, [before])
   if (isSame(before, input)) return { role: before, history }
   const grantsOf = ({ permissions, excludes }: RoleRow) => ({ permissions, excludes })
   const isOfRights = !isSame(grantsOf(before), grantsOf(after))
@@ -154,7 +158,7 @@ export const removeRole = async (
   remap_to: string | undefined,
 ): Promise<History> => {
   const { role, history } = await lockRole(tx, by, scope, which)
-  requireWithinOwn(by.principal, [role])
+  requireMayActOn(by.principal, [role])
   if (role.built_in) throw new Problem('role.built_in')
   const heir = remap_to === undefined ? undefined : await resolveHeir(tx, by, role, remap_to)
   const held = { memberships: await countHolders(tx, role), ...(await countUses(tx, role)) }
