@@ -2,9 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { prepareDirectory } from '../support/databases.ts'
 import { aDirectory, type End, run, runProcess, serve } from './command.ts'
 
 const data_dir = aDirectory(t)
+await prepareDirectory(data_dir)
 const embedded = { TENANTRY_DATA_DIR: data_dir }
 const service = await serve(t, embedded, '--seed')
 const key = readFileSync(join(data_dir, 'root-api-key'), 'utf8').trim()
