@@ -45,6 +45,8 @@ export interface Bearer {
   grants: readonly Grant[] | undefined
   /** Who acts for the user already. */
   act: Actor | undefined
+  /** What it was narrowed to, in words. */
+  scope: string | undefined
 }
 
 const LONGEST_SESSION_SECONDS = 86_400 // after that a new login is needed, however often tokens were exchanged
@@ -136,7 +138,7 @@ const strangersBearer = async (services: BearerServices, shown: Shown): Promise<
     client_id: shown.client?.id ?? issuer.id,
     tenant_id: issuer.tenant_id ?? undefined,
     grants: undefined,
-    act: undefined,
+    ...{ act: undefined, scope: undefined },
   }
 }
 
@@ -152,7 +154,7 @@ const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown):
     login: { auth_time, issuer_id, ends_at: isVouched ? claims.exp : auth_time + LONGEST_SESSION_SECONDS },
     tenant_id: isBoundToTenant(claims) || isVouched ? claims.tenant_id : undefined,
     grants: isNarrowed(claims) ? claims.grants : undefined,
-    act: claims.act,
+    ...{ act: claims.act, scope: claims.scope },
   }
 }
 

@@ -48,9 +48,10 @@ export const exchangedToken = async (
   }
   const narrowed = narrowTo(bearer.grants ?? grantsOf(member), words)
   const isNarrowed = bearer.grants !== undefined || narrowed.scope !== undefined
-  const { login, act, client_id } = bearer
+  const { login, act, client_id, scope: before } = bearer
+  const scope = narrowed.scope ?? before
   const asked = { issuer: config.issuer, audience, client_id, client_ends_at: client?.ends_at ?? null, now, login, act }
-  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, catalogue: read.catalogue }
+  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, catalogue: read.catalogue, scope }
   const claims = claimsOf(facts, member, wanted, isNarrowed ? narrowed.grants : undefined)
   if (claims.exp <= claims.iat) throw invalidTarget() // something that it rests on ends within this very second
   await tellOf(write, client, claims)

@@ -21,6 +21,8 @@ export interface Asked {
   login?: Login | undefined
   /** Who acts for the user. */
   act?: Actor | undefined
+  /** What it is narrowed to. */
+  scope?: string | undefined
 }
 
 export interface Login {
@@ -52,7 +54,7 @@ type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants' | '
 const claimsFor = (
   { sub, membership_id, roles, grants, narrowed_from }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
-  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, catalogue, login, act }: Asked,
+  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, catalogue, login, act, scope }: Asked,
   ends_at: string | null,
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
@@ -72,6 +74,7 @@ const claimsFor = (
     ...(login && { auth_time: login.auth_time }),
     ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),
     ...(act && { act }),
+    ...(scope !== undefined && { scope }),
     ...(narrowed_from && { narrowed_from }),
     rev: { [tenant.id]: revision, platform: platform_revision },
   }

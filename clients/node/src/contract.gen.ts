@@ -1757,6 +1757,8 @@ export interface components {
                 permissions: string[];
                 excludes: string[];
             }[];
+            /** @description What it was narrowed to. */
+            scope?: string;
             /** @description Who acts for the subject (RFC 8693 §4.1); nested where that one acts for another. */
             act?: {
                 sub: string;
