@@ -67,20 +67,25 @@ export interface IssuingFacts {
   /** The product's permissions, where it has a catalogue. */
   catalogue: string[]
   holds: boolean
+  /** Whether the login counts that it goes back to. */
+  login_holds: boolean
 }
 
-// In this order: a key that is revoked after its tokens' revisions were read makes them stale, one that was revoked before
-// does not hold.
+/** What a token goes back to that is asked for by exchange: an issuer's word, or a token of ours. */
+export interface Source {
+  /** `revision`: as it was when the login was verified; null where a token says so, which is stale if it was changed. */
+  issuer?: { id: string; revision: number | null; anonymous: boolean } | undefined
+  token?: Revocable | undefined
+}
+
+// In this order: what is revoked after the revisions of a token were read makes it stale, what was revoked before does not hold.
 const READ_ISSUING_FACTS = {
   name: 'read_issuing_facts',
   text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
-    'catalogue', tenantry.read_catalogue_keys(), 'holds', tenantry.holds_api_key($3, $4, $5)) as value`,
-}
-
-const READ_UNASKED_FACTS = {
-  name: 'read_unasked_facts',
-  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
-    'catalogue', tenantry.read_catalogue_keys(), 'holds', true) as value`,
+    'catalogue', tenantry.read_catalogue_keys(),
+    'holds', $4::uuid is null or tenantry.holds_api_key($3, $4, $5),
+    'login_holds', ($6::uuid is null or tenantry.holds_login($6, $7, $8))
+      and ($9::uuid is null or tenantry.find_revoked($9, $10, $11, $12, $5) = '{}')) as value`,
 }
 
 /** Without a user: what a machine's token is issued on. Without a principal: for whoever has logged in elsewhere. */
@@ -89,13 +94,16 @@ export const readFactsToIssue = async (
   { tenant_id, user_id }: { tenant_id: string; user_id: string | null },
   principal: Principal | undefined,
   now: Date,
+  { issuer, token }: Source = {},
 ): Promise<IssuingFacts> => {
-  const found = await (principal === undefined
-    ? database.call(READ_UNASKED_FACTS, tenant_id, user_id)
-    : database.call(
-        ...([READ_ISSUING_FACTS, tenant_id, user_id] as const),
-        ...[principal.tenant_id ?? PLATFORM, principal.id, now.toISOString()],
-      ))
+  const key = principal === undefined ? [null, null] : [principal.tenant_id ?? PLATFORM, principal.id]
+  const login = issuer === undefined ? [null, null, false] : [issuer.id, issuer.revision, issuer.anonymous]
+  const [of_tenant, , revision, platform_revision, targets] = token ? bearerOf(token, now) : [null, null, 0, 0, []]
+  const subject = [of_tenant, revision, platform_revision, targets]
+  const found = await database.call(
+    ...([READ_ISSUING_FACTS, tenant_id, user_id] as const),
+    ...[...key, now.toISOString(), ...login, ...subject],
+  )
   const { facts, ...rest } = found as IssuingFacts // the statement's own shape
   return { ...rest, facts: asCatalogued(facts) }
 }

@@ -100,6 +100,7 @@ export const SERVICE_FUNCTIONS = [
   'locate_slug(text)',
   'find_issuers(text, uuid)',
   'find_issuers_of(text, text[], integer)',
+  'holds_login(uuid, bigint, boolean)',
   'read_catalogue_keys()',
 ]
 

@@ -6,7 +6,10 @@ import type { Database, Tx } from '../database/scope.ts'
 export type IssuerRow = typeof issuers.$inferSelect
 
 /** What a token is verified by. */
-export type TrustedIssuer = Omit<IssuerRow, 'history_id' | 'created_at' | 'updated_at'>
+export type TrustedIssuer = Omit<IssuerRow, 'history_id' | 'created_at' | 'updated_at'> & {
+  /** What its user ids must not begin with: another shared issuer's do. */
+  reserved_prefixes: string[]
+}
 
 const FIND = { name: 'find_issuers', text: 'select tenantry.find_issuers($1, $2) as value' }
 

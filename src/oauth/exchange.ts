@@ -38,8 +38,10 @@ export const exchangedToken = async (
   if (bearer.login.ends_at <= Math.floor(now.getTime() / 1_000)) refuse('The login is too long ago: log in again.')
   const isElsewhere = [bearer.tenant_id, client?.tenant_id].some((only) => only != null && only !== tenant_id)
   if (tenant_id == null || isElsewhere) throw invalidTarget()
-  const read = await readFactsToIssue(services.database, { tenant_id, user_id: bearer.user_id }, client, now)
+  const who = { tenant_id, user_id: bearer.user_id }
+  const read = await readFactsToIssue(services.database, who, client, now, bearer.rests_on)
   if (!read.holds) throw new OAuthError('invalid_client', 'The API key is over.')
+  if (!read.login_holds) refuse('The token is no good, or access has changed since it was issued.')
   const [facts, member] = requireMember(read.facts, now)
   // Who was signed out since is not brought back by an old login.
   const { signed_out_at } = member

@@ -1,7 +1,7 @@
 // What happens to a role, inside one scope: a shared role is in the platform's history, a tenant's own in the tenant's. And
 // what other slices may ask of roles.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import { requireEndWithinOwnIfGiving, requireMayActOn, requireWithinOwn } from '../authorization/escalation.ts'
 import { lockPlatform } from '../authorization/recheck.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
@@ -112,7 +112,8 @@ export const changeRole = async (tx: Tx, by: By, scope: Scope, which: Which, inp
   const after = { ...before, ...input }
   const known_before = [...before.permissions, ...before.excludes]
   requireKnown(await findCatalogue(tx), { permissions: given, excludes: excluded }, known_before)
-  requireWithinOwn(by.principal, [after], [before])
+  requireWithinOwn(by.principal, [after])
+  requireMayActOn(by.principal, [before])
   if (isSame(before, input)) return { role: before, history }
   const grantsOf = ({ permissions, excludes }: RoleRow) => ({ permissions, excludes })
   const isOfRights = !isSame(grantsOf(before), grantsOf(after))
@@ -146,7 +147,7 @@ export const removeRole = async (
   remap_to: string | undefined,
 ): Promise<History> => {
   const { role, history } = await lockRole(tx, by, scope, which)
-  requireWithinOwn(by.principal, [role])
+  requireMayActOn(by.principal, [role])
   if (role.built_in) throw new Problem('role.built_in')
   const heir = remap_to === undefined ? undefined : await resolveHeir(tx, by, role, remap_to)
   const memberships = await countHolders(tx, role)

@@ -1,9 +1,10 @@
 // What a token says, built from facts that were read in one statement.
-import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, holds, type TokenClaims } from '@tenantry/client'
+import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, type TokenClaims } from '@tenantry/client'
 import type { Member, MemberFacts } from '../authorization/facts.ts'
 import type { Config } from '../config.ts'
 import { newId } from '../ids.ts'
 import { ASSIGNED_PREFIX } from '../issuers/prefixes.ts'
+import { heldOf } from '../permissions/held.ts'
 
 export const DEFAULT_TTL_SECONDS = 300
 
@@ -69,7 +70,7 @@ const claimsFor = (
       client_id,
     },
     ...{ tenant_id: tenant.id, tenant_slug: tenant.slug, membership_id, roles },
-    permissions: catalogue.filter((key) => holds(grants, key)),
+    permissions: heldOf(catalogue, grants),
     grants,
     ...(login && { auth_time: login.auth_time }),
     ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),

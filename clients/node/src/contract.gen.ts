@@ -1207,7 +1207,7 @@ export interface components {
             loses: string[];
         };
         /**
-         * @description Patterns and permissions. `tenantry.token:issue` and `tenantry.role:assign_any` are for API keys only; with a strict
+         * @description Patterns and permissions. What goes by name only of Tenantry's own is for API keys; with a strict
          *     catalogue each must name or match something in it.
          */
         RolePatterns: components["schemas"]["PermissionPattern"][];
@@ -1453,8 +1453,8 @@ export interface components {
             }[];
             strict: boolean;
             /**
-             * @description Permissions that neither `member` nor `viewer` grants; and, if `strict`, those that roles name and the catalogue
-             *     does not.
+             * @description Permissions that neither `member` nor `viewer` grants; those that go by name only and that tenants' own roles and API
+             *     keys name; and, if `strict`, those that roles name and the catalogue does not.
              */
             warnings: {
                 key: string;
