@@ -1,7 +1,9 @@
 // The `tenantry` command: which commands there are. Each loads what it needs when it runs, so that --help is quick.
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addApplyCommand } from './apply.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addExportCommand } from './export.ts'
 import { reportFailure } from './failures.ts'
 import { addKeyCommands } from './keys.ts'
 import { addMemberCommands } from './members.ts'
@@ -44,6 +46,9 @@ Exit status: 0 done; 1 refused, failed, or found not to be right; 2 wrong usage;
   addRoleCommands(program)
   addKeyCommands(program)
   addTokenCommands(program)
+  program.commandsGroup('Access as a file:')
+  addApplyCommand(program)
+  addExportCommand(program)
   return program
 }
 

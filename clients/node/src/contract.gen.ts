@@ -3355,6 +3355,8 @@ export interface operations {
             query?: {
                 /** @description One tenant. A tenant's credential may leave it out and means its own. */
                 tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Only the platform's own, or only those of tenants. */
+                shared?: boolean;
                 /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before, as it came. */
@@ -3479,6 +3481,8 @@ export interface operations {
             query?: {
                 /** @description One tenant. A tenant's credential may leave it out and means its own. */
                 tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Only the shared ones, or only those of tenants. */
+                shared?: boolean;
                 /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before, as it came. */
