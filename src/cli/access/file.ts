@@ -34,16 +34,17 @@ export const parseAccess = (text: string, file: string): Access => {
   if (broken.length > 0) refuse(broken)
   const content: unknown = document.toJS({ maxAliasCount: 100 })
   const faults = faultsOf(content)
-  if (faults.length > 0) {
-    refuse(
-      faults.map(({ pointer, detail }) => at(offsetOf(document.contents, pointer), `${pointer || '/'}: ${detail}`)),
-    )
-  }
+    .map((fault) => ({ ...fault, offset: offsetOf(document.contents, fault.pointer) }))
+    .sort((a, b) => a.offset - b.offset)
+  if (faults.length > 0) refuse(faults.map(({ offset, pointer, detail }) => at(offset, `${pointer || '/'}: ${detail}`)))
   return completeForm(content as Access)
 }
 
+/** Made when the first file is read. */
+let validate: ReturnType<typeof compileValidator> | undefined
+
 const faultsOf = (content: unknown): Pointer[] => {
-  const validate = compileValidator({ schema: accessSchema(), method: '', url: '', httpPart: 'body' })
+  validate ??= compileValidator({ schema: accessSchema(), method: '', url: '', httpPart: 'body' })
   const { error } = (validate(content) ?? {}) as { error?: unknown }
   if (error instanceof InvalidPart) return content === null ? [{ pointer: '', detail: 'It is empty.' }] : error.pointers
   return [...twice(content as Access), ...unknownInSets(content as Access), ...secondDefaults(content as Access)]
