@@ -15,7 +15,7 @@ export const instant = (text: string): string => {
   throw new InvalidArgumentError('It is an instant with its zone, e.g. 2027-01-31T18:00:00Z.')
 }
 
-export const instantOrNever = (text: string): string | null => (text === 'never' ? null : instant(text))
+export const instantOrNever = (text: string): string => (text === 'never' ? text : instant(text))
 
 /** An option that may be given several times. */
 export const several = (text: string, before: string[] = []): string[] => [...before, text]

@@ -95,11 +95,11 @@ const move = (
 
 const update = (
   member: string,
-  { tenant, role, expiresAt, ...options }: OfMember & { role?: string[]; expiresAt?: string | null },
+  { tenant, role, expiresAt, ...options }: OfMember & { role?: string[]; expiresAt?: string },
 ): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const body = given({ roles: role, expires_at: expiresAt })
+    const body = given({ roles: role, expires_at: expiresAt === 'never' ? null : expiresAt })
     if (Object.keys(body).length === 0) throw new UsageError('there is nothing to change: give --role or --expires-at')
     const path = { membership_id: await membershipId(tenantry, member, tenant) }
     const membership = await unwrap(tenantry.PATCH('/memberships/{membership_id}', { params: { path }, body }))
