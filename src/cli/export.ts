@@ -20,9 +20,13 @@ const section = (text: string, before: Section[] = []): Section[] => {
 
 const writeForm = (given: Section[] | undefined, options: ServiceOptions): Promise<void> =>
   withService(options, async (tenantry) => {
-    const { formOf, yamlOf } = await import('./access/exporting.ts')
+    const { formOf, namesHeldTwice, yamlOf } = await import('./access/exporting.ts')
     const { readPresent } = await import('./access/present.ts')
     const sections = given?.length ? given : SECTIONS
-    const form = formOf(await readPresent(tenantry, sections), sections)
+    const present = await readPresent(tenantry, sections)
+    for (const name of namesHeldTwice(present)) {
+      process.stderr.write(`Several API keys are called ${JSON.stringify(name)}: only the newest is in the file.\n`)
+    }
+    const form = formOf(present, sections)
     print(options, form, yamlOf(form).trimEnd().split('\n'))
   })

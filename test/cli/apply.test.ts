@@ -228,6 +228,10 @@ t.test('an API key whose rights change is replaced, and the one before ends afte
 
   await call('POST', '/api-keys', { name: 'job', permissions: ['invoice:write'] })
   t.match(await tenantry('apply', keyed(['invoice:write'])), { code: 1, err: /remove api_keys job/ }, 'one of a name')
+  t.match(await tenantry('export', 'api_keys'), {
+    code: 0,
+    err: 'Several API keys are called "job": only the newest is in the file.\n',
+  })
   t.match(await tenantry('apply', keyed(['invoice:write']), '--prune'), { code: 0, err: '' })
   t.match(await tenantry('apply', aFile(form), '--prune'), { code: 0 })
 })
@@ -299,6 +303,7 @@ roles:
   t.match(await faultsOf('roles: []\n'), /\/version: This field is required\./)
   t.match(await faultsOf(''), /is not right:\n {2}line 1, column 1: \/: It is empty\./)
   t.match(await faultsOf('version: 1\nroles: [\n'), /line \d+, column \d+: /)
+  t.match(await faultsOf('version: *nothing\n'), /is not right:\n.*nothing/)
   t.match(await faultsOf('version: 1\nversion: 1\n'), /line 2, column 1: Map keys must be unique/)
   const odd = await faultsOf(`version: 1
 catalogue: { permissions: [{ key: a:b }, { key: a:b }] }
@@ -311,6 +316,20 @@ role_sets:
   t.match(odd, /line 5, .*\/role_sets\/0\/roles\/1: "ghost" is no role of this file/)
   t.match(odd, /line 6, .*\/role_sets\/1\/default: Another set is the default already\./)
   t.match(await run(['apply', join(directory, 'missing.yaml')], nowhere), { code: 2, err: /cannot be read/ })
+})
+
+t.test('what belongs to a tenant is not in the file, and stays', async (t) => {
+  const form = await exported()
+  const { id: tenant_id } = await json('tenants', 'create', 'Bystander', '--owner', 'user_olga')
+  await call('POST', '/roles', { tenant_id, key: 'own-role', name: 'Own', permissions: ['invoice:read'] })
+  await call('POST', '/issuers', { tenant_id, issuer: 'https://own.example', audiences: ['x'] })
+  await call('POST', '/api-keys', { tenant_id, name: 'own key', permissions: ['invoice:read'] })
+  t.same(await exported(), form)
+  t.match(await tenantry('apply', aFile(form), '--prune'), { code: 0, out: 'Nothing to change.\n' })
+  for (const list of ['roles', 'issuers', 'api-keys']) {
+    const { data } = (await call('GET', `/${list}?tenant_id=${tenant_id}&shared=false`)).body as { data: unknown[] }
+    t.equal(data.length, 1, list)
+  }
 })
 
 t.test('issuers that name the same people are exported so that they are taken elsewhere', async (t) => {

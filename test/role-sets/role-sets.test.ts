@@ -1,6 +1,7 @@
 // Sets of shared roles: which of them a tenant may give.
 import type { components } from '@tenantry/client/contract'
 import t from 'tap'
+import { eraseDueTenants } from '../../src/tenants/erasure.ts'
 import { type Answer, aService, made } from '../support/service.ts'
 
 type RoleSet = components['schemas']['RoleSet']
@@ -204,4 +205,15 @@ t.test('a set is read with its tag, and changed only if it is still that one', a
   const keys = (await s.root.get('/role-sets?limit=2')).body
   t.equal(keys.data.length, 2)
   t.type(keys.next_cursor, 'string')
+})
+
+t.test('a tenant that is erased is on no set any more', async (t) => {
+  const { id } = await aRoleSet({ key: 'last' })
+  const tenant = await s.aTenant({ role_set: 'last' })
+  await s.root.delete(`/tenants/${tenant.id}`)
+  t.equal((await s.root.delete(`/role-sets/${id}`)).status, 409, 'until then it can come back')
+  s.advance(31 * 86_400)
+  await eraseDueTenants(s.service.database, s.now)
+  t.equal((await s.root.get(`/tenants/${tenant.id}`)).body.role_set, null)
+  t.equal((await s.root.delete(`/role-sets/${id}`)).status, 204)
 })

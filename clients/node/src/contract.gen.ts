@@ -370,8 +370,8 @@ export interface paths {
         post?: never;
         /**
          * Delete a set of shared roles
-         * @description A set that a tenant is on stays; put those tenants on another first. Without a default, tenants without a set may give
-         *     every shared role.
+         * @description A set that a tenant is on stays; put those tenants on another first (one that is scheduled for deletion counts until it is
+         *     erased). Without a default, tenants without a set may give every shared role.
          */
         delete: operations["deleteRoleSet"];
         options?: never;

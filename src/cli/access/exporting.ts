@@ -33,6 +33,11 @@ const newestOfEach = <K extends { name: string }>(keys: readonly K[]): K[] => [
   ...new Map(keys.map((key) => [key.name, key])).values(),
 ]
 
+export const namesHeldTwice = ({ api_keys }: Present): string[] => {
+  const names = api_keys.map(({ name }) => name)
+  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))]
+}
+
 const listOf = (section: (typeof LISTS)[number], present: Present): Record<string, unknown>[] => {
   const nameOf = (entry: object): string => String((entry as Record<string, unknown>)[NAMED_BY[section]])
   return present[section]

@@ -1,7 +1,7 @@
 // Reads an access file, and says of everything that is wrong in it where it stands.
 import { readFileSync } from 'node:fs'
 import { BUILT_IN_ROLES } from '@tenantry/client'
-import { isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Document, isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import type { Pointer } from '../../errors.ts'
 import { compileValidator, InvalidPart } from '../../http/schemas.ts'
 import { CommandError, UsageError } from '../failures.ts'
@@ -32,12 +32,21 @@ export const parseAccess = (text: string, file: string): Access => {
   }
   const broken = document.errors.map(({ pos, message }) => at(pos[0], message))
   if (broken.length > 0) refuse(broken)
-  const content: unknown = document.toJS({ maxAliasCount: 100 })
+  const content = dataOf(document, refuse)
   const faults = faultsOf(content)
     .map((fault) => ({ ...fault, offset: offsetOf(document.contents, fault.pointer) }))
     .sort((a, b) => a.offset - b.offset)
   if (faults.length > 0) refuse(faults.map(({ offset, pointer, detail }) => at(offset, `${pointer || '/'}: ${detail}`)))
   return completeForm(content as Access)
+}
+
+/** Aliases are resolved only now: one may mean nothing, or far too much. */
+const dataOf = (document: Document.Parsed, refuse: (faults: string[]) => never): unknown => {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    return refuse([(error as Error).message])
+  }
 }
 
 /** Made when the first file is read. */
