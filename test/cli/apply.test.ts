@@ -81,6 +81,7 @@ t.test('what is exported applies to the same service without a change, and holds
   t.match(end, { code: 0, err: '' })
   t.notMatch(end.out, /tnt_|secret|hint|"?id"?:/)
   t.match(await tenantry('apply', aFile(end.out)), { code: 0, out: 'Nothing to change.\n' })
+  t.match(await run(['apply', '-'], env, end.out), { code: 0, out: 'Nothing to change.\n' }, 'from a pipe too')
   const form = parse(end.out)
   const given = parse(readFileSync(example('access.yaml'), 'utf8'))
   t.same(form.catalogue, given.catalogue)

@@ -24,7 +24,7 @@ export const applyFile = async (
   heirs: ReadonlyMap<string, string>,
   options: Options,
 ): Promise<void> => {
-  const access = readAccessFile(file)
+  const access = await readAccessFile(file)
   const own_key = await platformKey(tenantry)
   const present = await readPresent(
     tenantry,

@@ -1,5 +1,6 @@
 // Reads an access file, and says of everything that is wrong in it where it stands.
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import { BUILT_IN_ROLES } from '@tenantry/client'
 import { type Document, isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import type { Pointer } from '../../errors.ts'
@@ -9,20 +10,20 @@ import { type Access, completed, completedPermission, LISTS, NAMED_BY } from './
 import { accessSchema } from './schema.ts'
 
 /** @throws UsageError when there is no such file, CommandError when it is not right */
-export const readAccessFile = (file: string): Access => {
-  let text: string
-  try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`)
-  }
-  return parseAccess(text, file)
+export const readAccessFile = async (file: string): Promise<Access> => {
+  if (file === '-') return parseAccess(await text(process.stdin), 'standard input')
+  return parseAccess(
+    await readFile(file, 'utf8').catch((error: Error) => {
+      throw new UsageError(`${file} cannot be read: ${error.message}`)
+    }),
+    file,
+  )
 }
 
 /** @throws CommandError that names every fault with its line */
-export const parseAccess = (text: string, file: string): Access => {
+const parseAccess = (yaml: string, file: string): Access => {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const document = parseDocument(yaml, { lineCounter: lines, prettyErrors: false })
   const refuse = (faults: string[]): never => {
     throw new CommandError([`${file} is not right:`, ...faults.map((fault) => `  ${fault}`)].join('\n'))
   }
