@@ -35,6 +35,7 @@ import type { Platform } from './platform.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
 import { RevocationTail } from './revocations/tail.ts'
+import { roleSetHandlers } from './role-sets/handlers.ts'
 import { roleHandlers } from './roles/handlers.ts'
 import type { Seal } from './sealing.ts'
 import type { Algorithm } from './signing-keys/generation.ts'
@@ -124,6 +125,7 @@ export const buildApp = async ({
     ...membershipHandlers({ database, write, clock }),
     ...meHandlers({ database, clock }),
     ...roleHandlers({ database, write, clock, issuer: config.issuer, keys }),
+    ...roleSetHandlers({ database, write }),
     ...permissionHandlers({ database, write }),
     ...apiKeyHandlers({ database, write }),
     ...issuerHandlers({ database, write, addresses: { allow_loopback, own: config.issuer } }),

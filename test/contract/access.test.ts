@@ -16,6 +16,8 @@ const ofTenants = operations.filter(
   ({ scope, operation_id }) => scope === 'tenant' && !SAME_FOR_ALL.includes(operation_id),
 )
 
+const { id: role_set_id } = (await s.root.post('/role-sets', { key: 'some', name: 'Some', roles: ['member'] })).body
+
 /** A tenant with something of every kind in it, and its mightiest credentials. */
 const aFullTenant = async (): Promise<{ values: Values; owner: Caller; key: Caller }> => {
   const tenant = await s.aTenant()
@@ -26,6 +28,7 @@ const aFullTenant = async (): Promise<{ values: Values; owner: Caller; key: Call
     tenant_id: tenant.id,
     membership_id: victim.id,
     role_id: (await s.aRole({ tenant_id: tenant.id })).id,
+    role_set_id,
     api_key_id: key.id,
     issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     user_id: membership.user_id,

@@ -22,6 +22,11 @@ const s = await aService(t, { audiences: ['https://invoices.example', 'https://a
 const powerless = s.as((await s.anApiKey({ permissions: ['nothing:nothing'] })).secret)
 const root_key_id = (await s.root.get('/api-keys')).body.data[0].id
 
+let sets = 0
+const aRoleSet = async (): Promise<string> =>
+  (await s.root.post('/role-sets', { key: `set-${++sets}`, name: 'A set', roles: ['member'] })).body.id
+const role_set_id = await aRoleSet()
+
 /** A tenant with an owner, a member, a key and a role of its own: nothing that a case changes is used by another. */
 const aPlace = async (): Promise<Values> => {
   const tenant = await s.aTenant({ owner: { user_id: 'user_olga' } })
@@ -33,6 +38,7 @@ const aPlace = async (): Promise<Values> => {
     membership_id: member.id,
     owner_id: owner.id,
     role_id: (await s.aRole({ tenant_id: tenant.id, key: 'auditor' })).id,
+    role_set_id,
     api_key_id: key.id,
     issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     code: 'internal',
@@ -96,6 +102,14 @@ const CASES: Record<string, Case> = {
     return s.root.delete(`/roles/${role_id}`)
   },
   'deleteRole 422': ({ role_id }) => s.root.delete(`/roles/${role_id}?remap_to=king`),
+  'createRoleSet 409': () => s.root.post('/role-sets', { key: 'set-1', name: 'Again', roles: [] }),
+  'createRoleSet 422': () => s.root.post('/role-sets', { key: 'odd', name: 'Odd', roles: ['king'] }),
+  'updateRoleSet 422': () => s.root.patch(`/role-sets/${role_set_id}`, { roles: ['king'] }),
+  'deleteRoleSet 204': async () => s.root.delete(`/role-sets/${await aRoleSet()}`),
+  'deleteRoleSet 409': async () => {
+    await s.aTenant({ role_set: 'set-1' })
+    return s.root.delete(`/role-sets/${role_set_id}`)
+  },
   'replaceCatalogue 412': () => s.root.put('/permissions', { permissions: [] }, { 'if-match': '"77"' }),
   'replaceCatalogue 422': () => s.root.put('/permissions', { permissions: [{ key: 'tenantry.tenant:read' }] }),
   'createIssuer 409': async ({ tenant_id }) => {
@@ -215,6 +229,7 @@ t.test('what is missing is named by the code', async (t) => {
     [`/tenants/${randomUUID()}`, 'tenant.not_found'],
     [`/memberships/${randomUUID()}`, 'membership.not_found'],
     [`/roles/${randomUUID()}`, 'role.not_found'],
+    [`/role-sets/${randomUUID()}`, 'role_set.not_found'],
     [`/api-keys/${randomUUID()}`, 'api_key.not_found'],
     [`/memberships?tenant_id=${randomUUID()}`, 'tenant.not_found'],
     ['/errors/nothing', 'error.not_found'],

@@ -24,6 +24,8 @@ const EXCEPTIONS: Record<string, string> = {
   roles_directory: 'directory: the tenant of a role, for platform credentials',
   api_keys_directory: 'directory: the tenant of an API key, for platform credentials',
   issuers_directory: 'directory: the tenant of an issuer, for platform credentials',
+  role_sets_key: 'of the platform',
+  tenants_role_set: 'the sets are the platform’s',
   api_keys_hash: 'directory: whose secret this is',
   membership_roles_role: 'a role is the own tenant’s or shared, and a check says so',
 }

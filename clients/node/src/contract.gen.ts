@@ -48,7 +48,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a tenant's name, slug, settings or metadata
+         * Change a tenant's name, slug, settings, metadata or set of roles
          * @description What is given replaces what was there, `settings` and `metadata` as a whole; what is so already changes nothing. A slug that is given up stays
          *     reserved for this tenant for 90 days, so that old links never lead to somebody else.
          */
@@ -254,7 +254,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List roles, the shared ones included */
+        /**
+         * List roles, the shared ones included
+         * @description Of one tenant: those that it may give, which are its own and the shared ones of its set. A role that is held from before and
+         *     is not in the set any more is not listed, and still found by its id.
+         */
         get: operations["listRoles"];
         put?: never;
         /**
@@ -325,6 +329,60 @@ export interface paths {
          *     `tenantry.membership:read` too.
          */
         patch: operations["updateRole"];
+        trace?: never;
+    };
+    "/role-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the sets of shared roles, oldest first */
+        get: operations["listRoleSets"];
+        put?: never;
+        /**
+         * Create a set of shared roles
+         * @description Says which shared roles a tenant may give; a tenant is put on it with `role_set`. The set with `default` is that of every
+         *     tenant without one; making one the default takes that from the set before. While there is no default, a tenant without
+         *     a set may give every shared role. `owner` may always be given. What the roles grant must lie within the caller's own
+         *     rights. At most 100 sets.
+         */
+        post: operations["createRoleSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/role-sets/{role_set_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        /** Get a set of shared roles */
+        get: operations["getRoleSet"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a set of shared roles
+         * @description A set that a tenant is on stays; put those tenants on another first (one that is scheduled for deletion counts until it is
+         *     erased). Without a default, tenants without a set may give every shared role.
+         */
+        delete: operations["deleteRoleSet"];
+        options?: never;
+        head?: never;
+        /**
+         * Change which roles are in a set, its name, or whether it is the default
+         * @description `roles` is replaced as a whole; the key never changes. Whoever holds a role that is in the set no longer keeps it: it is
+         *     only not given any more. A dry run says how many those are. What the roles grant, before and after, must lie within
+         *     the caller's own rights.
+         */
+        patch: operations["updateRoleSet"];
         trace?: never;
     };
     "/permissions": {
@@ -1008,10 +1066,16 @@ export interface components {
             slug?: components["schemas"]["Slug"];
             settings?: components["schemas"]["JsonObject"];
             metadata?: components["schemas"]["JsonObject"];
+            role_set?: components["schemas"]["TenantRoleSet"];
             owner?: components["schemas"]["FirstOwner"];
         };
         /** @example Acme */
         TenantName: string;
+        /**
+         * @description The key of the set of shared roles that the tenant may give; null for the default set. Only the platform's credentials
+         *     may say it.
+         */
+        TenantRoleSet: components["schemas"]["RoleKey"] | null;
         FirstOwner: {
             user_id: components["schemas"]["UserId"];
             email?: components["schemas"]["Email"];
@@ -1029,6 +1093,7 @@ export interface components {
             slug?: components["schemas"]["Slug"];
             settings?: components["schemas"]["JsonObject"];
             metadata?: components["schemas"]["JsonObject"];
+            role_set?: components["schemas"]["TenantRoleSet"];
         };
         /**
          * @example {
@@ -1038,6 +1103,7 @@ export interface components {
          *       "status": "active",
          *       "settings": {},
          *       "metadata": {},
+         *       "role_set": null,
          *       "deletes_at": null,
          *       "revision": 1,
          *       "created_at": "2026-03-01T09:30:00.000Z",
@@ -1056,6 +1122,8 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
+            /** @description The key of the set of shared roles that it may give; null for the default set. */
+            role_set: string | null;
             /**
              * Format: date-time
              * @description When a scheduled deletion becomes final; null otherwise.
@@ -1291,6 +1359,94 @@ export interface components {
         RoleList: {
             data: components["schemas"]["Role"][];
             next_cursor: string | null;
+        };
+        /** @description Keys of shared roles. `owner` may be given everywhere and need not be named. */
+        RoleSetRoles: components["schemas"]["RoleKey"][];
+        /**
+         * @example {
+         *       "key": "free",
+         *       "name": "Free plan",
+         *       "roles": [
+         *         "admin",
+         *         "member"
+         *       ]
+         *     }
+         */
+        RoleSetCreate: {
+            key: components["schemas"]["RoleKey"];
+            name: components["schemas"]["RoleName"];
+            roles: components["schemas"]["RoleSetRoles"];
+            /** @description Whether it is the set of every tenant without one. */
+            default?: boolean;
+        };
+        /**
+         * @example {
+         *       "roles": [
+         *         "admin",
+         *         "member",
+         *         "viewer"
+         *       ]
+         *     }
+         */
+        RoleSetUpdate: {
+            name?: components["schemas"]["RoleName"];
+            roles?: components["schemas"]["RoleSetRoles"];
+            default?: boolean;
+        };
+        /**
+         * @example {
+         *       "id": "0197a0c4-3f10-7c11-8d0a-6f1c2b0a9e77",
+         *       "key": "free",
+         *       "name": "Free plan",
+         *       "roles": [
+         *         "admin",
+         *         "member"
+         *       ],
+         *       "default": true,
+         *       "created_at": "2026-03-01T09:30:00.000Z",
+         *       "updated_at": "2026-03-01T09:30:00.000Z",
+         *       "revision": 9
+         *     }
+         */
+        RoleSet: {
+            id: components["schemas"]["Id"];
+            key: string;
+            name: string;
+            roles: string[];
+            default: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            revision: number;
+        };
+        RoleSetList: {
+            data: components["schemas"]["RoleSet"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @example {
+         *       "dry_run": true,
+         *       "outside": [
+         *         {
+         *           "role": "approver",
+         *           "tenants": 2,
+         *           "memberships": 31
+         *         }
+         *       ]
+         *     }
+         */
+        RoleSetDryRun: {
+            /** @constant */
+            dry_run: true;
+            /** @description Shared roles that are held afterwards in tenants whose set this is, and not in it; where they stay. */
+            outside: {
+                role: string;
+                /** @description In how many tenants. */
+                tenants: number;
+                /** @description How many memberships hold it there. */
+                memberships: number;
+            }[];
         };
         /** @description The payload of the signed role catalogue. */
         RoleCatalogue: {
@@ -2036,7 +2192,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -2222,6 +2378,7 @@ export interface components {
         TenantIdQuery: components["schemas"]["Id"];
         MembershipIdPath: components["schemas"]["Id"];
         RoleIdPath: components["schemas"]["Id"];
+        RoleSetIdPath: components["schemas"]["Id"];
         ApiKeyIdPath: components["schemas"]["Id"];
         IssuerIdPath: components["schemas"]["Id"];
         /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
@@ -2240,6 +2397,8 @@ export interface components {
          *     `Idempotency-Key` means nothing then.
          */
         DryRun: boolean;
+        /** @description `true`: the same checks, and 200 with how many hold roles that could not be given to them any more; nothing is changed. */
+        RoleSetDryRun: boolean;
         /** @description An `ETag`; the answer is 304 if nothing has changed. */
         IfNoneMatch: string;
     };
@@ -2991,6 +3150,167 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listRoleSets: {
+        parameters: {
+            query?: {
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSetList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createRoleSet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleSetCreate"];
+            };
+        };
+        responses: {
+            /** @description The set. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRoleSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The set. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteRoleSet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateRoleSet: {
+        parameters: {
+            query?: {
+                /** @description `true`: the same checks, and 200 with how many hold roles that could not be given to them any more; nothing is changed. */
+                dry_run?: components["parameters"]["RoleSetDryRun"];
+            };
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleSetUpdate"];
+            };
+        };
+        responses: {
+            /** @description The set; with `dry_run`, which roles would be held outside it. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETagUnlessDry"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSet"] | components["schemas"]["RoleSetDryRun"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
     getCatalogue: {
         parameters: {
             query?: never;
@@ -3037,6 +3357,8 @@ export interface operations {
             query?: {
                 /** @description One tenant. A tenant's credential may leave it out and means its own. */
                 tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Only the platform's own, or only those of tenants. */
+                shared?: boolean;
                 /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before, as it came. */
@@ -3161,6 +3483,8 @@ export interface operations {
             query?: {
                 /** @description One tenant. A tenant's credential may leave it out and means its own. */
                 tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Only the shared ones, or only those of tenants. */
+                shared?: boolean;
                 /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before, as it came. */
