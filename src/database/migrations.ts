@@ -101,6 +101,8 @@ export const SERVICE_FUNCTIONS = [
   'find_issuers(text, uuid)',
   'find_issuers_of(text, text[], integer)',
   'read_catalogue_keys()',
+  'read_member_facts(uuid, uuid, integer)',
+  'read_revisions(uuid[])',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */
