@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addDoctorCommand } from './doctor.ts'
+import { addExplainCommand } from './explain.ts'
 import { reportFailure } from './failures.ts'
 import { addKeyCommands } from './keys.ts'
 import { addMemberCommands } from './members.ts'
@@ -44,6 +45,7 @@ Exit status: 0 done; 1 refused, failed, or found not to be right; 2 wrong usage;
   addRoleCommands(program)
   addKeyCommands(program)
   addTokenCommands(program)
+  addExplainCommand(program)
   return program
 }
 
