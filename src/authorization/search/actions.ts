@@ -8,7 +8,7 @@ import { readAtLeast } from '../consistency.ts'
 import { readCatalogueKeys } from '../facts.ts'
 import { OWN_PERMISSIONS } from '../own-permissions.ts'
 import { readKnown } from '../subjects.ts'
-import { noResults, pageOf } from './paging.ts'
+import { fillPage, noResults } from './paging.ts'
 import { type Asked, found, OPEN, searchOf } from './question.ts'
 
 type SearchRequest = components['schemas']['ActionSearchRequest']
@@ -29,7 +29,7 @@ export const actionSearchHandlers = (
     )
     const names = actionsOf(resource.type, await readCatalogueKeys(database))
     const now = clock()
-    const page = await pageOf(place, {
+    const page = await fillPage(place, {
       list: async (after, limit) => names.filter((name) => after === undefined || name > after).slice(0, limit),
       positionOf: (name) => name,
       resultOf: (name) =>

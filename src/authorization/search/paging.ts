@@ -5,6 +5,7 @@ import type { components } from '@tenantry/client/contract'
 import canonicalize from 'canonicalize'
 import { Problem } from '../../errors.ts'
 import { DEFAULT_LIMIT, decodeCursor, encodeCursor } from '../../http/pagination.ts'
+import { isStorable } from '../../http/text.ts'
 
 const LARGEST_PAGE = 200
 
@@ -26,10 +27,9 @@ export const placeOf = (question: unknown, { token, limit }: components['schemas
   const digest = createHash('sha256')
     .update(canonicalize(question) ?? '')
     .digest('base64url')
-  const held = decodeCursor(token, isHeld)
+  const held = token === undefined ? undefined : heldIn(token)
   if (held && (held[0] !== digest || (limit !== undefined && limit !== held[1]))) {
-    const detail = 'The token is of another request: send it with the same entities, context and limit.'
-    throw new Problem('cursor.invalid', { errors: [{ pointer: '/page/token', detail }] })
+    throw invalidToken('The token is of another request: send it with the same entities, context and limit.')
   }
   const asked = held?.[1] ?? limit ?? DEFAULT_LIMIT
   return {
@@ -39,10 +39,22 @@ export const placeOf = (question: unknown, { token, limit }: components['schemas
   }
 }
 
+export const invalidToken = (detail: string): Problem =>
+  new Problem('cursor.invalid', { detail, errors: [{ pointer: '/page/token', detail }] })
+
+const heldIn = (token: string): Held | undefined => {
+  try {
+    return decodeCursor(token, isHeld)
+  } catch {
+    throw invalidToken('Send the `next_token` of the page before exactly as it came, or none to start again.')
+  }
+}
+
 const isHeld = (value: unknown): value is Held => {
   if (!Array.isArray(value) || value.length !== 3) return false
   const [question, limit, position] = value
-  return typeof question === 'string' && Number.isInteger(limit) && limit > 0 && typeof position === 'string'
+  const isPosition = typeof position === 'string' && isStorable(position)
+  return typeof question === 'string' && Number.isInteger(limit) && limit > 0 && isPosition
 }
 
 export interface Page<Result> {
@@ -65,7 +77,7 @@ interface Candidates<Candidate, Result> {
 }
 
 /** Reads candidates until the page is full and one more is known, they are at an end, or enough were read. */
-export const pageOf = async <Candidate, Result>(
+export const fillPage = async <Candidate, Result>(
   { limit, after, tokenAfter }: Place,
   { list, positionOf, resultOf }: Candidates<Candidate, Result>,
 ): Promise<Page<Result>> => {

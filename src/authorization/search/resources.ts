@@ -6,7 +6,7 @@ import type { Database } from '../../database/scope.ts'
 import type { Handlers } from '../../http/handlers.ts'
 import { readAtLeast } from '../consistency.ts'
 import { readKnown } from '../subjects.ts'
-import { noResults, pageOf } from './paging.ts'
+import { fillPage, noResults } from './paging.ts'
 import { type Asked, found, OPEN, searchOf } from './question.ts'
 
 type SearchRequest = components['schemas']['ResourceSearchRequest']
@@ -43,7 +43,7 @@ export const resourceSearchHandlers = (
     )
     const now = clock()
     const { tenant_id } = about
-    const page = await pageOf(place, {
+    const page = await fillPage(place, {
       list: (after, limit) => listResources({ tenant_id, type, after, limit }),
       positionOf: ({ id }) => id,
       resultOf: ({ id }) => (decide(known.facts, question, now).decision ? { type, id } : undefined),

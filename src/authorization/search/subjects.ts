@@ -11,7 +11,7 @@ import { isId } from '../../ids.ts'
 import { readAtLeast } from '../consistency.ts'
 import { type MembersPage, readFactsOfMembers } from '../facts.ts'
 import { knownOfMember } from '../subjects.ts'
-import { noResults, type Page, pageOf } from './paging.ts'
+import { fillPage, invalidToken, noResults, type Page } from './paging.ts'
 import { type Asked, found, OPEN, type Search, searchOf } from './question.ts'
 
 type SearchRequest = components['schemas']['SubjectSearchRequest']
@@ -48,7 +48,7 @@ const searchMembers = async (
   { about, question, demands, place }: Search,
   now: Date,
 ): Promise<Page<Found>> => {
-  if (place.after !== undefined && !isId(place.after)) throw new Problem('cursor.invalid')
+  if (place.after !== undefined && !isId(place.after)) throw invalidToken('This is not where a page of members begins.')
   const list = async (after = BEGINNING, limit: number): Promise<Member[]> => {
     const page = await readAtLeast(
       demands,
@@ -63,7 +63,7 @@ const searchMembers = async (
     const nobody = { ...knownOfMember(first.facts).facts, subject: null }
     return decide(nobody, question, now).reason.code !== 'not_a_member'
   }
-  return pageOf(place, {
+  return fillPage(place, {
     list,
     positionOf: ({ id }) => id,
     resultOf: ({ facts }) =>

@@ -144,10 +144,12 @@ t.test('a token is good for its own request only', async (t) => {
     forge(question, 1.5, PLATFORM),
     forge(question, limit, PLATFORM, 'more'),
     forge('', limit, PLATFORM),
+    forge(question, limit, '\u0000'),
     Buffer.from('null').toString('base64url'),
     Buffer.from('{"0":1}').toString('base64url'),
   ]) {
-    t.match(await retry({ page: { token: forged } }), { status: 400, body: { code: 'cursor.invalid' } }, forged)
+    const invalid = { code: 'cursor.invalid', errors: [{ pointer: '/page/token' }] }
+    t.match(await retry({ page: { token: forged } }), { status: 400, body: invalid }, forged)
   }
   for (const page of [
     { token: '' },
