@@ -14,7 +14,6 @@ export interface Demand {
   revision: number
 }
 
-export const MIN_REVISION = 'tenantry-min-revision'
 export const IN_HEADER = 'header/Tenantry-Min-Revision'
 export const IN_CONTEXT = '/context/min_revision'
 

@@ -1,13 +1,13 @@
 // May this principal call this operation, and what may the transaction touch? Runs in preHandler, on validated input.
 // The tenant comes from the verified principal; a platform credential may name one, or an item of one.
 import type { FastifyRequest } from 'fastify'
-import { awaitRevisions, demandsIn, IN_HEADER, MIN_REVISION } from '../authorization/consistency.ts'
+import { awaitRevisions, demandsIn, IN_HEADER } from '../authorization/consistency.ts'
 import { itemsOf } from '../authorization/items.ts'
 import { PLATFORM } from '../database/schema.ts'
 import type { Database, Scope } from '../database/scope.ts'
 import { type Code, Problem } from '../errors.ts'
 import { isNarrowed } from '../tokens/claims.ts'
-import { declaredHeader, type Operation } from './contract.ts'
+import { declaredHeader, MIN_REVISION, type Operation } from './contract.ts'
 import { type MemberPrincipal, mayDo, type Principal } from './principal.ts'
 
 type Fields = Record<string, unknown>

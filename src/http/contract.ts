@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { parse } from 'yaml'
-import { MIN_REVISION } from '../authorization/consistency.ts'
 import { Problem } from '../errors.ts'
 import { ignoreBodies } from './bodies.ts'
 import { acceptForms } from './forms.ts'
@@ -300,6 +299,8 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   scope: request.scope,
   log: request.log,
 })
+
+export const MIN_REVISION = 'tenantry-min-revision'
 
 /** A header that the operation does not declare was not validated, and means nothing to it. */
 export const declaredHeader = (name: string, request: FastifyRequest, { headers }: Operation): unknown =>
