@@ -30,16 +30,24 @@ export const authorizeWith =
     requireOwnTenant(principal, named)
     requireActiveTenant(principal, operation)
     requirePermission(principal, request, operation)
+    if (operation.method === 'GET') await awaitDemanded(database, request, operation, named)
     request.scope = await scopeOf(database, request, named)
-    if (operation.method === 'GET') await awaitDemanded(database, request, operation)
   }
 
-/** A check looks by itself whether its facts are as new as demanded: it may have kept some. */
-const awaitDemanded = (database: Database, request: FastifyRequest, operation: Operation): Promise<void> => {
-  const { scope } = request
-  const isAsked = (tenant_id: string): boolean => scope === 'platform' || scope.tenant_id === tenant_id
-  const demanded = declaredHeader(MIN_REVISION, request, operation)
-  return awaitRevisions(database, demandsIn(demanded as string | undefined, IN_HEADER, isAsked)) // validated as a header
+/**
+ * Before anything is looked up: what was just written may be what is asked for. A check looks by itself whether its facts are
+ * as new as demanded, because it may have kept some.
+ */
+const awaitDemanded = (
+  database: Database,
+  request: FastifyRequest,
+  operation: Operation,
+  named: string | undefined,
+): Promise<void> => {
+  const only = request.principal.tenant_id ?? named
+  const isAsked = (tenant_id: string): boolean => only === undefined || only === tenant_id
+  const demanded = declaredHeader(MIN_REVISION, request, operation) as string | undefined // validated as a header
+  return awaitRevisions(database, demandsIn(demanded, IN_HEADER, isAsked))
 }
 
 /** Only where the contract declares it: a `tenant_id` that a standard's open body happens to carry names nothing. */

@@ -71,6 +71,11 @@ t.test('and of every read, of a tenant or of all', async (t) => {
   }
   t.equal((await s.root.get('/memberships', demanding(`${revision},platform:1`))).status, 200, 'in all tenants')
   t.equal((await s.root.get('/tenants', demanding(revision))).status, 200)
+  t.equal(
+    (await s.root.get(`/tenants/${tenant_id}`, demanding(`${other.id}:1`))).status,
+    400,
+    'of the one that is named',
+  )
 })
 
 const REFUSED: [string, string][] = [
