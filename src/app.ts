@@ -13,7 +13,7 @@ import { forwardAuthHandlers } from './forward-auth/handlers.ts'
 import { withoutOriginal } from './forward-auth/original-uri.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
-import { mountContract, operationsOf, readContract } from './http/contract.ts'
+import { bodySchemaOf, mountContract, operationsOf, readContract } from './http/contract.ts'
 import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
@@ -21,6 +21,7 @@ import { healthHandlers, type Lifecycle } from './http/health.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { installAccessLog, logController } from './http/logging.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
+import { findFaultsOf } from './http/schemas.ts'
 import { Traffic } from './http/traffic.ts'
 import { writeWith } from './http/write.ts'
 import { guardedFetch } from './issuers/guarded-fetch.ts'
@@ -48,6 +49,8 @@ import { tokenHandlers } from './tokens/handlers.ts'
 /** Read once, however many services there are in a process. */
 const CONTRACT = readContract(new URL('../openapi.yaml', import.meta.url)) as { [key: string]: unknown }
 const OPERATIONS = operationsOf(CONTRACT)
+/** An item of a batch is judged as the single check that it stands for. */
+const FIND_FAULTS = findFaultsOf(bodySchemaOf(OPERATIONS, 'evaluateAccess'))
 
 const LONGEST_REQUEST_MS = 30_000 // the database gives up before
 const LARGEST_BODY_BYTES = 65_536
@@ -132,7 +135,10 @@ export const buildApp = async ({
     ...signingKeyHandlers({ database, write, seal, algorithm }),
     ...tokenHandlers({ config, database, clock, keys }),
     ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders, issuer_keys }),
-    ...authorizationHandlers({ database, clock }),
+    ...authorizationHandlers({
+      ...{ database, clock, issuer: config.issuer, findFaults: FIND_FAULTS },
+      listResources: async () => [],
+    }),
     ...forwardAuthHandlers({ issuer: config.issuer, database, api_keys, token_holders }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),

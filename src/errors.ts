@@ -264,6 +264,11 @@ export const CATALOGUE = {
     'Database busy',
     'The database did not answer in time. Nothing was changed. Try again after the time in Retry-After.',
   ),
+  'revision.not_reached': entry(
+    503,
+    'Revision not reached',
+    'What is read here is older than the revision that was demanded, and did not catch up within a second. Try again after the time in Retry-After.',
+  ),
 } satisfies Record<string, Entry>
 
 export type Code = keyof typeof CATALOGUE

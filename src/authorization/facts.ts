@@ -29,18 +29,21 @@ export interface Member {
   roles: (Grant & { key: string })[]
 }
 
-/** What `read_facts` answers. */
-export interface MemberFacts {
+/** Facts of a tenant, and the revisions they are true at. */
+export interface AtRevisions {
   tenant: Tenant
   revision: number
   platform_revision: number
+}
+
+/** What `read_facts` answers. */
+export interface MemberFacts extends AtRevisions {
   /** What the catalogue has granted by name only; it is in the roles' excludes already. */
   by_name: string[]
   membership: Member | null
 }
 
-interface ApiKeyFacts {
-  tenant: Tenant
+export interface ApiKeyFacts extends AtRevisions {
   by_name: string[]
   api_key: (Grant & { id: string; expires_at: string | null }) | null
 }
@@ -115,6 +118,62 @@ export const readFactsOfUser = async (
   user_id: string,
 ): Promise<MemberFacts | null> =>
   asCatalogued((await database.call(READ_FACTS, tenant_id, user_id, null)) as MemberFacts | null) // the function's own shape
+
+// One call of the function after the other, in the server: each of the facts is of one snapshot, and all come in one round trip.
+const READ_FACTS_OF_USERS = {
+  name: 'read_facts_of_users',
+  text: `select coalesce(json_agg(tenantry.read_facts(a.tenant_id, a.id, null) order by a.place), '[]') as value
+    from unnest($1::uuid[], $2::text[]) with ordinality as a (tenant_id, id, place)`,
+}
+const READ_FACTS_OF_API_KEYS = {
+  name: 'read_facts_of_api_keys',
+  text: `select coalesce(json_agg(tenantry.read_api_key_facts(a.tenant_id, a.id) order by a.place), '[]') as value
+    from unnest($1::uuid[], $2::uuid[]) with ordinality as a (tenant_id, id, place)`,
+}
+
+/** In the order of those asked for. */
+export const readFactsOfUsers = async (
+  database: Database,
+  users: readonly { tenant_id: string; user_id: string }[],
+): Promise<(MemberFacts | null)[]> => {
+  const [tenants, ids] = [users.map(({ tenant_id }) => tenant_id), users.map(({ user_id }) => user_id)]
+  const found = (await database.call(READ_FACTS_OF_USERS, tenants, ids)) as (MemberFacts | null)[] // the statement's own shape
+  return found.map(asCatalogued)
+}
+
+/** In the order of those asked for. */
+export const readFactsOfApiKeys = (
+  database: Database,
+  keys: readonly { tenant_id: string; id: string }[],
+): Promise<(ApiKeyFacts | null)[]> => {
+  const [tenants, ids] = [keys.map(({ tenant_id }) => tenant_id), keys.map(({ id }) => id)]
+  return database.call(READ_FACTS_OF_API_KEYS, tenants, ids) as Promise<(ApiKeyFacts | null)[]> // the statement's own shape
+}
+
+/** What `read_member_facts` answers; `facts.membership` is null where somebody was removed that very moment. */
+export interface MembersPage {
+  revision: number
+  platform_revision: number
+  members: { id: string; facts: MemberFacts | null }[]
+}
+
+const READ_MEMBER_FACTS = { name: 'read_member_facts', text: 'select tenantry.read_member_facts($1, $2, $3) as value' }
+
+/** The members after one, in the order of their ids. Null: there is no such tenant. */
+export const readFactsOfMembers = async (
+  database: Database,
+  tenant_id: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<MembersPage | null> => {
+  const page = (await database.call(READ_MEMBER_FACTS, tenant_id, after, limit)) as MembersPage | null // the function's own shape
+  return page && { ...page, members: page.members.map(({ id, facts }) => ({ id, facts: asCatalogued(facts) })) }
+}
+
+const READ_CATALOGUE_KEYS = { name: 'read_catalogue_keys', text: 'select tenantry.read_catalogue_keys() as value' }
+
+/** The product's permissions. */
+export const readCatalogueKeys = (database: Database): Promise<string[]> =>
+  database.call(READ_CATALOGUE_KEYS) as Promise<string[]> // the function's own shape
 
 const READ_BEARER_FACTS = {
   name: 'read_bearer_facts',

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { addApplyCommand } from './apply.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addEventCommands } from './events.ts'
+import { addExplainCommand } from './explain.ts'
 import { addExportCommand } from './export.ts'
 import { reportFailure } from './failures.ts'
 import { addIssuerCommands } from './issuers.ts'
@@ -49,6 +50,7 @@ Exit status: 0 done; 1 refused, failed, or found not to be right; 2 wrong usage;
   addKeyCommands(program)
   addIssuerCommands(program)
   addTokenCommands(program)
+  addExplainCommand(program)
   addEventCommands(program)
   program.commandsGroup('Access as a file:')
   addApplyCommand(program)

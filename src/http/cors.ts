@@ -14,7 +14,10 @@ export const allowPages = (app: FastifyInstance, origins: readonly string[] | un
   const options = {
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowedHeaders: ['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Idempotency-Key', 'X-Request-ID'],
+    allowedHeaders: [
+      ...['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Idempotency-Key'],
+      ...['Tenantry-Min-Revision', 'X-Request-ID'],
+    ],
     exposedHeaders: ['ETag', 'Location', 'Retry-After', 'Tenantry-Revision', 'WWW-Authenticate', 'X-Request-ID'],
     maxAge: DAY_SECONDS,
   }

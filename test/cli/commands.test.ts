@@ -82,6 +82,40 @@ t.test('makes an API key of a tenant, with which the tenant need not be named', 
   t.equal(JSON.parse(end.out).data.length, 2)
 })
 
+t.test('explains in words why somebody may or may not do something, and as JSON', async (t) => {
+  const yes = await tenantry('explain', 'user_vera', 'invoice:read', '--tenant', 'acme', '--resource-id', 'inv_1')
+  t.match(yes, { code: 0, err: '' })
+  t.match(
+    yes.out,
+    /^Yes: user_vera may do invoice:read in acme\.\nWhy: the role viewer grants \*:read\. \(role_grants\)\n/,
+  )
+  t.match(yes.out, /\nAs of: [0-9a-f-]{36}:\d+, platform:\d+\n$/)
+  const no = await tenantry('explain', 'user_vera', 'invoice:write', '--tenant', 'acme')
+  t.match(no, {
+    code: 0,
+    out: /^No: user_vera may not do invoice:write in acme\.\nWhy: nothing that is held .*\(no_role_grants\)/,
+  })
+  t.match(await tenantry('explain', 'user_bill', 'invoice:read', '--tenant', 'acme'), { out: /no such member/ })
+  t.match(await json('explain', 'user_vera', 'invoice:write', '--tenant', 'acme'), {
+    subject: { type: 'user', id: 'user_vera' },
+    permission: 'invoice:write',
+    decision: false,
+    reason: { code: 'no_role_grants', permission: 'invoice:write' },
+    revisions: { platform: Number },
+  })
+  const { id } = await json('keys', 'create', 'reader', '--permission', 'invoice:*', '--tenant', 'acme')
+  const machine = await tenantry('explain', `api_key:${id}`, 'invoice:read', '--tenant', 'acme')
+  t.match(machine, { code: 0, out: /the API key was given invoice:\*\. \(key_grants\)/ })
+  for (const permission of ['invoice', 'invoice:', ':read', 'a:b:c']) {
+    t.match(
+      await tenantry('explain', 'user_vera', permission),
+      { code: 2, err: /a resource and an action/ },
+      permission,
+    )
+  }
+  t.match(await tenantry('explain', 'user_vera', 'invoice:read'), { code: 1, err: /tenant.required/ })
+})
+
 t.test('on this machine the embedded root key is found, elsewhere it is not sent', async (t) => {
   t.equal((await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: service.url })).code, 0)
   const elsewhere = await runProcess(['tenants', 'list'], { ...embedded, TENANTRY_URL: 'http://tenantry.invalid' })

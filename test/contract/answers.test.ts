@@ -11,6 +11,7 @@ import {
   assertDocumented,
   contract,
   faultsOf,
+  operation,
   operations,
   requestOf,
   responsesOf,
@@ -163,6 +164,12 @@ const CASES: Record<string, Case> = {
   'getErrorPage 404': () => s.stranger.get('/errors/no.such.code'),
 }
 
+/** To the platform a tenant that is not there is a deny; to another tenant's credential no PDP of it is there. */
+const OF_ANOTHER = s.as((await s.anApiKey({ tenant_id: (await s.aTenant()).id })).secret)
+for (const { operation_id } of operations.filter((each) => each.url.startsWith('/t/'))) {
+  CASES[`${operation_id} 404`] = (place) => send(OF_ANOTHER, requestOf(operation(operation_id), place))
+}
+
 const nowhere = (place: Values): Values =>
   Object.fromEntries(Object.keys(place).map((name) => [name, name === 'code' ? 'none' : randomUUID()]))
 
@@ -267,7 +274,14 @@ t.test('every schema of a request is closed, but where a standard wants it open'
     .map(({ operation_id, schema }) => [operation_id, (schema as { body?: Json }).body] as const)
     .filter(([, body]) => body !== undefined && body.additionalProperties !== false)
     .map(([operation_id]) => operation_id)
-  const byStandard = ['requestToken', 'introspectToken', 'revokeToken', 'evaluateAccess']
+  const access = ['evaluateAccess', 'evaluateBatch', 'searchSubjects', 'searchResources', 'searchActions']
+  const byStandard = [
+    'requestToken',
+    'introspectToken',
+    'revokeToken',
+    ...access,
+    ...access.map((id) => `${id}InTenant`),
+  ]
   t.same(open, byStandard, 'OAuth and AuthZEN ignore what they do not know')
 })
 

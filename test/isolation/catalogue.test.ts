@@ -168,7 +168,7 @@ t.test('a tenant’s scope has no right to the platform’s own tables, nor to l
     )
     t.equal(may?.any, false, table)
   }
-  for (const signature of ['find_api_key(bytea)', 'locate(text, uuid)']) {
+  for (const signature of ['find_api_key(bytea)', 'locate(text, uuid)', 'read_revisions(uuid[])']) {
     const [may] = await sql(`select has_function_privilege('tenantry_tenant', $1, 'execute') as may`, [
       `tenantry.${signature}`,
     ])

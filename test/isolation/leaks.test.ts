@@ -257,6 +257,8 @@ t.test('the functions that carry their own scope refuse to leave an open one', a
   for (const query of [
     sql`select tenantry.read_facts(${globex}, 'user_vera', null)`,
     sql`select tenantry.read_api_key_facts(${globex}, ${v7()})`,
+    sql`select tenantry.read_member_facts(${globex}, ${PLATFORM}, 10)`,
+    sql`select tenantry.read_revisions(array[${globex}]::uuid[])`,
     sql`select tenantry.claim_slug('mine', ${globex}, ${now})`,
     sql`select tenantry.release_slug('mine', ${globex}, ${now})`,
     sql`select tenantry.locate('tenant', ${globex})`,
@@ -271,6 +273,14 @@ t.test('the functions that carry their own scope refuse to leave an open one', a
   )
   t.match(own?.facts, { tenant: { id: acme }, membership: { user_id: 'user_vera' } })
   t.equal(own?.scope, acme, 'and leave the scope as it was')
+  const [members] = await inScope(
+    acme,
+    sql`select tenantry.read_member_facts(${acme}, ${PLATFORM}, 1000) as page, current_setting('app.tenant_id') as scope`,
+  )
+  const { page, scope } = members as { page: { members: { facts: { tenant: { id: string } } }[] }; scope: string }
+  t.ok(page.members.length > 0)
+  t.ok(page.members.every(({ facts }) => facts.tenant.id === acme))
+  t.equal(scope, acme)
 })
 
 t.test('a membership’s id of another tenant is no fact of this one', async (t) => {

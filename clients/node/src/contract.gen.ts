@@ -785,9 +785,246 @@ export interface paths {
          * May this subject do this, in this tenant?
          * @description AuthZEN Authorization API 1.0. The permission asked is `<resource.type>:<action.name>`. The tenant is the
          *     credential's own, or `context.tenant_id` with a platform key. A deny is a 200 with `decision: false`. With
-         *     `context.explain: true` the answer carries `context.reason`. A user's token may always ask about its own user.
+         *     `context.explain: true` the answer carries `context.reason` and `context.revisions`, the revisions it was decided at.
+         *     A user's token may always ask about its own user.
          */
         post: operations["evaluateAccess"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Several checks in one request
+         * @description AuthZEN Authorization API 1.0. `subject`, `action`, `resource` and `context` are defaults, which an item of
+         *     `evaluations` replaces whole; only a `type`, `id` or `name` that the item's own leaves out still comes from the default.
+         *     There are 1,000 items at most, in a body of 64 KiB. An item that is no check is a deny with `context.error`. Without
+         *     `evaluations` this is a single check. A user's token may ask about its own user in every item.
+         */
+        post: operations["evaluateBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/search/subject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who may do this?
+         * @description AuthZEN Authorization API 1.0. Lists the members of the tenant who may do it: `type` is `user`, and any other has no
+         *     results. Needs `tenantry.membership:read` besides, because it names people. A request reads 2,000 memberships at most,
+         *     so a page may have few results, or none, and a `next_token`: go on until that is empty.
+         */
+        post: operations["searchSubjects"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/search/resource": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do this to?
+         * @description AuthZEN Authorization API 1.0. Lists registered resources of the type; what is not registered is not listed, whatever
+         *     the subject may do to it. A user's token may always ask about its own user.
+         */
+        post: operations["searchResources"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/search/action": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do to this?
+         * @description AuthZEN Authorization API 1.0. Lists actions of the catalogue (`PUT /permissions`) for the type of the resource, and of
+         *     Tenantry's own permissions. A user's token may always ask about its own user.
+         */
+        post: operations["searchActions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * May this subject do this, in this tenant? (PDP of one tenant)
+         * @description As `POST /access/v1/evaluation`, in the tenant of the path.
+         */
+        post: operations["evaluateAccessInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Several checks in one request (PDP of one tenant)
+         * @description As `POST /access/v1/evaluations`, in the tenant of the path.
+         */
+        post: operations["evaluateBatchInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/search/subject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who may do this? (PDP of one tenant)
+         * @description As `POST /access/v1/search/subject`, in the tenant of the path.
+         */
+        post: operations["searchSubjectsInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/search/resource": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do this to? (PDP of one tenant)
+         * @description As `POST /access/v1/search/resource`, in the tenant of the path.
+         */
+        post: operations["searchResourcesInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/search/action": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do to this? (PDP of one tenant)
+         * @description As `POST /access/v1/search/action`, in the tenant of the path.
+         */
+        post: operations["searchActionsInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/authzen-configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Metadata of the policy decision point (AuthZEN 1.0) */
+        get: operations["getPdpMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/authzen-configuration/t/{tenant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Metadata of a tenant's own policy decision point (AuthZEN 1.0)
+         * @description Of `<issuer>/t/<tenant_id>`. It does not tell whether there is such a tenant.
+         */
+        get: operations["getPdpMetadataOfTenant"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1992,6 +2229,49 @@ export interface components {
             resource_name: string;
             resource_documentation: string;
         };
+        AccessSubject: {
+            type: string;
+            id: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        AccessAction: {
+            name: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        AccessResource: {
+            type: string;
+            id: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An entity that is searched for. An `id` is ignored. */
+        AccessEntityType: {
+            type: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        AccessContext: {
+            tenant_id?: string;
+            explain?: boolean;
+            /** @description As `Tenantry-Min-Revision`. */
+            min_revision?: string;
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * @example {
          *       "subject": {
@@ -2012,40 +2292,28 @@ export interface components {
          *     }
          */
         EvaluationRequest: {
-            subject: {
-                type: string;
-                id: string;
-                properties?: {
-                    [key: string]: unknown;
-                };
-            } & {
-                [key: string]: unknown;
-            };
-            action: {
-                name: string;
-                properties?: {
-                    [key: string]: unknown;
-                };
-            } & {
-                [key: string]: unknown;
-            };
-            resource: {
-                type: string;
-                id: string;
-                properties?: {
-                    [key: string]: unknown;
-                };
-            } & {
-                [key: string]: unknown;
-            };
-            context?: {
-                tenant_id?: string;
-                explain?: boolean;
-            } & {
-                [key: string]: unknown;
-            };
+            subject: components["schemas"]["AccessSubject"];
+            action: components["schemas"]["AccessAction"];
+            resource: components["schemas"]["AccessResource"];
+            context?: components["schemas"]["AccessContext"];
         } & {
             [key: string]: unknown;
+        };
+        /** @description The reason and the revisions where `context.explain` was true; an error where an item of a batch is no check. */
+        EvaluationContext: {
+            reason?: {
+                code: string;
+            } & {
+                [key: string]: unknown;
+            };
+            /** @description By history, a tenant's id or `platform`. Empty where nothing had to be read. */
+            revisions?: {
+                [key: string]: number;
+            };
+            error?: {
+                status: number;
+                message: string;
+            };
         };
         /**
          * @example {
@@ -2055,20 +2323,257 @@ export interface components {
          *           "code": "role_grants",
          *           "role": "member",
          *           "pattern": "*:read"
+         *         },
+         *         "revisions": {
+         *           "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11": 57,
+         *           "platform": 12
          *         }
          *       }
          *     }
          */
         EvaluationResponse: {
             decision: boolean;
-            /** @description Present only when `context.explain` was true. */
-            context?: {
-                reason?: {
-                    code: string;
-                } & {
-                    [key: string]: unknown;
-                };
+            context?: components["schemas"]["EvaluationContext"];
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user",
+         *         "id": "user_vera"
+         *       },
+         *       "resource": {
+         *         "type": "invoice",
+         *         "id": "inv_1"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *         "explain": true
+         *       },
+         *       "evaluations": [
+         *         {
+         *           "action": {
+         *             "name": "read"
+         *           }
+         *         },
+         *         {
+         *           "action": {
+         *             "name": "write"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        EvaluationsRequest: {
+            subject?: {
+                type?: string;
+                id?: string;
+            } & {
+                [key: string]: unknown;
             };
+            action?: {
+                name?: string;
+            } & {
+                [key: string]: unknown;
+            };
+            resource?: {
+                type?: string;
+                id?: string;
+            } & {
+                [key: string]: unknown;
+            };
+            context?: components["schemas"]["AccessContext"];
+            /** @description Each is an `EvaluationRequest` when the defaults are added. One that is not is answered with an error of its own. */
+            evaluations?: unknown[];
+            options?: {
+                /**
+                 * @description All; or in order up to and with the first that is denied, or permitted.
+                 * @enum {string}
+                 */
+                evaluations_semantic?: "execute_all" | "deny_on_first_deny" | "permit_on_first_permit";
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description The `evaluations`; or, where the request had none, the one `decision`.
+         * @example {
+         *       "evaluations": [
+         *         {
+         *           "decision": true
+         *         },
+         *         {
+         *           "decision": false
+         *         }
+         *       ]
+         *     }
+         */
+        EvaluationsResponse: {
+            decision?: boolean;
+            context?: components["schemas"]["EvaluationContext"];
+            evaluations?: components["schemas"]["EvaluationResponse"][];
+        };
+        SearchPage: {
+            /** @description The `next_token` of the page before, as it came, with the same request. */
+            token?: string;
+            /** @description How many results at most; 50 unless said, never more than 200. */
+            limit?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        SearchPageAnswered: {
+            /** @description Empty at the end. */
+            next_token: string;
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user"
+         *       },
+         *       "action": {
+         *         "name": "read"
+         *       },
+         *       "resource": {
+         *         "type": "invoice",
+         *         "id": "inv_1"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11"
+         *       },
+         *       "page": {
+         *         "limit": 100
+         *       }
+         *     }
+         */
+        SubjectSearchRequest: {
+            subject: components["schemas"]["AccessEntityType"];
+            action: components["schemas"]["AccessAction"];
+            resource: components["schemas"]["AccessResource"];
+            context?: components["schemas"]["AccessContext"];
+            page?: components["schemas"]["SearchPage"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "results": [
+         *         {
+         *           "type": "user",
+         *           "id": "user_olga"
+         *         },
+         *         {
+         *           "type": "user",
+         *           "id": "user_vera"
+         *         }
+         *       ],
+         *       "page": {
+         *         "next_token": ""
+         *       }
+         *     }
+         */
+        SubjectSearchResponse: {
+            results: components["schemas"]["FoundEntity"][];
+            page: components["schemas"]["SearchPageAnswered"];
+        };
+        FoundEntity: {
+            type: string;
+            id: string;
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user",
+         *         "id": "user_vera"
+         *       },
+         *       "action": {
+         *         "name": "read"
+         *       },
+         *       "resource": {
+         *         "type": "invoice"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11"
+         *       }
+         *     }
+         */
+        ResourceSearchRequest: {
+            subject: components["schemas"]["AccessSubject"];
+            action: components["schemas"]["AccessAction"];
+            resource: components["schemas"]["AccessEntityType"];
+            context?: components["schemas"]["AccessContext"];
+            page?: components["schemas"]["SearchPage"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "results": [
+         *         {
+         *           "type": "invoice",
+         *           "id": "inv_1"
+         *         }
+         *       ],
+         *       "page": {
+         *         "next_token": ""
+         *       }
+         *     }
+         */
+        ResourceSearchResponse: {
+            results: components["schemas"]["FoundEntity"][];
+            page: components["schemas"]["SearchPageAnswered"];
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user",
+         *         "id": "user_vera"
+         *       },
+         *       "resource": {
+         *         "type": "invoice",
+         *         "id": "inv_1"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11"
+         *       }
+         *     }
+         */
+        ActionSearchRequest: {
+            subject: components["schemas"]["AccessSubject"];
+            resource: components["schemas"]["AccessResource"];
+            context?: components["schemas"]["AccessContext"];
+            page?: components["schemas"]["SearchPage"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "results": [
+         *         {
+         *           "name": "read"
+         *         },
+         *         {
+         *           "name": "write"
+         *         }
+         *       ],
+         *       "page": {
+         *         "next_token": ""
+         *       }
+         *     }
+         */
+        ActionSearchResponse: {
+            results: {
+                name: string;
+            }[];
+            page: components["schemas"]["SearchPageAnswered"];
+        };
+        PdpMetadata: {
+            policy_decision_point: string;
+            access_evaluation_endpoint: string;
+            access_evaluations_endpoint: string;
+            search_subject_endpoint: string;
+            search_resource_endpoint: string;
+            search_action_endpoint: string;
         };
         /** @description Who did it. */
         Actor: {
@@ -2192,7 +2697,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy" | "revision.not_reached";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -2393,6 +2898,11 @@ export interface components {
         /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
         IfMatch: string;
         /**
+         * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+         *     Several are separated by commas.
+         */
+        MinRevision: string;
+        /**
          * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
          *     `Idempotency-Key` means nothing then.
          */
@@ -2440,7 +2950,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2503,7 +3019,13 @@ export interface operations {
     getTenant: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 tenant_id: components["parameters"]["TenantIdPath"];
             };
@@ -2675,7 +3197,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2747,7 +3275,13 @@ export interface operations {
     getMembership: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 membership_id: components["parameters"]["MembershipIdPath"];
             };
@@ -2940,7 +3474,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3009,6 +3549,11 @@ export interface operations {
                 tenant_id?: components["parameters"]["TenantIdQuery"];
             };
             header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
                 /** @description An `ETag`; the answer is 304 if nothing has changed. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
@@ -3046,7 +3591,13 @@ export interface operations {
     getRole: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 role_id: components["parameters"]["RoleIdPath"];
             };
@@ -3314,7 +3865,13 @@ export interface operations {
     getCatalogue: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3364,7 +3921,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3429,7 +3992,13 @@ export interface operations {
     getApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 api_key_id: components["parameters"]["ApiKeyIdPath"];
             };
@@ -3490,7 +4059,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3555,7 +4130,13 @@ export interface operations {
     getIssuer: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 issuer_id: components["parameters"]["IssuerIdPath"];
             };
@@ -3800,7 +4381,13 @@ export interface operations {
     listSigningKeys: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3946,7 +4533,13 @@ export interface operations {
     evaluateAccess: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3968,6 +4561,373 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    evaluateBatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationsRequest"];
+            };
+        };
+        responses: {
+            /** @description The decisions, in the order of the items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationsResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchSubjects: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubjectSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of subjects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubjectSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchResources: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResourceSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of resources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchActions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of actions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    evaluateAccessInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationRequest"];
+            };
+        };
+        responses: {
+            /** @description The decision. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    evaluateBatchInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationsRequest"];
+            };
+        };
+        responses: {
+            /** @description The decisions, in the order of the items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationsResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchSubjectsInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubjectSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of subjects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubjectSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchResourcesInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResourceSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of resources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchActionsInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of actions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPdpMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PdpMetadata"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPdpMetadataOfTenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PdpMetadata"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
@@ -4116,7 +5076,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
