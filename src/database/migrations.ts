@@ -101,8 +101,12 @@ export const SERVICE_FUNCTIONS = [
   'locate_slug(text)',
   'find_issuers(text, uuid)',
   'find_issuers_of(text, text[], integer)',
+  'holds_login(uuid, bigint, boolean)',
   'read_catalogue_keys()',
   'read_resource_roles(uuid, text)',
+  'read_member_facts(uuid, uuid, integer)',
+  'read_member_facts(uuid, uuid, integer, text, text)',
+  'read_revisions(uuid[])',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

@@ -63,8 +63,8 @@ const roleIsGone = (error: unknown): never => {
   throw brokenReference(error) === 'group_roles_role' ? new Problem('role.unknown') : error
 }
 
-const resolve = async (tx: Tx, tenant_id: string, keys: string[]): Promise<RoleRow[]> =>
-  keys.length === 0 ? [] : resolveRoles(tx, tenant_id, keys)
+const resolve = async (tx: Tx, tenant_id: string, keys: string[], held: GroupRow['roles'] = []): Promise<RoleRow[]> =>
+  keys.length === 0 ? [] : resolveRoles(tx, tenant_id, keys, held)
 
 export const createGroup = async (tx: Tx, by: By, tenant_id: string, input: GroupCreate): Promise<Changed> => {
   const { name, description = '', roles: keys = [] } = input
@@ -89,7 +89,7 @@ export const createGroup = async (tx: Tx, by: By, tenant_id: string, input: Grou
 export const changeGroup = async (tx: Tx, by: By, which: Which, input: GroupUpdate): Promise<Changed> => {
   const { group, history } = await lockGroup(tx, by, which)
   const { roles: keys, ...fields } = input
-  const given = keys && (await resolve(tx, which.tenant_id, keys))
+  const given = keys && (await resolve(tx, which.tenant_id, keys, group.roles))
   const roles = given ?? group.roles
   requireWithinOwn(by.principal, roles)
   requireMayActOn(by.principal, group.roles)

@@ -105,7 +105,7 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
   const { history, membership } = await lockMembership(tx, by, which)
   const { roles: keys, ...fields } = input
   requireFuture(fields.expires_at, by.now)
-  const given = keys && (await resolveRoles(tx, which.tenant_id, keys))
+  const given = keys && (await resolveRoles(tx, which.tenant_id, keys, membership.roles))
   const roles = given ?? membership.roles
   const besides = await givenBesides(tx, which.tenant_id, which.id)
   requireWithinOwn(by.principal, roles)

@@ -1,15 +1,33 @@
 // What happens to a registered resource, inside one scope.
 import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
-import type { Tx } from '../database/scope.ts'
+import type { Database, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { isSame } from '../same.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
-import { deleteResource, findResource, type ResourceRow, upsertResource, type Which } from './queries.ts'
+import { deleteResource, findResource, listResources, type ResourceRow, upsertResource, type Which } from './queries.ts'
 
 export { findResource, listResources, type ResourceRow, type Which } from './queries.ts'
+
+/** A tenant's resources of a type, in the order of their ids: what a search decides on. */
+export const listResourcesWith =
+  (database: Database) =>
+  ({
+    tenant_id,
+    type,
+    after,
+    limit,
+  }: {
+    tenant_id: string
+    type: string
+    after: string | undefined
+    limit: number
+  }) => {
+    const position = after === undefined ? undefined : { tenant_id, type, id: after }
+    return database.forTenant({ tenant_id }, (tx) => listResources(tx, { tenant_id, type, after: position, limit }))
+  }
 
 /** A resource after a change, whether it was not there before, and its tenant's history. */
 export interface Put {

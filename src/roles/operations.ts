@@ -16,6 +16,7 @@ import { countHolders, remapHolders } from '../memberships/holders.ts'
 import { findCatalogue } from '../permissions/operations.ts'
 import { requireKnown } from '../permissions/strictness.ts'
 import { roleTarget } from '../revocations/targets.ts'
+import { listSetsWith, requireAllowed } from '../role-sets/allowed.ts'
 import { isSame } from '../same.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import {
@@ -51,8 +52,16 @@ export interface Changed {
   history: History
 }
 
-/** The roles with these keys. @throws Problem `role.unknown`, naming those that do not exist here */
-export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): Promise<RoleRow[]> => {
+/**
+ * The roles with these keys, to be given in the tenant; what is `held` already stays, whatever the tenant's set has become.
+ * @throws Problem `role.unknown`, naming those that do not exist here, `role.not_in_set`
+ */
+export const resolveRoles = async (
+  tx: Tx,
+  tenant_id: string,
+  keys: string[],
+  held: readonly { key: string }[] = [],
+): Promise<RoleRow[]> => {
   const found = await findRolesByKey(tx, tenant_id, keys)
   const missing = keys.filter((key) => !found.some((role) => role.key === key))
   if (missing.length > 0) {
@@ -62,6 +71,8 @@ export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): P
     }))
     throw new Problem('role.unknown', { errors })
   }
+  const given = found.filter(({ key }) => !held.some((role) => role.key === key))
+  await requireAllowed(tx, tenant_id, given, (key) => `/roles/${keys.indexOf(key)}`)
   return found
 }
 
@@ -160,6 +171,7 @@ export const removeRole = async (
   const { role, history } = await lockRole(tx, by, scope, which)
   requireMayActOn(by.principal, [role])
   if (role.built_in) throw new Problem('role.built_in')
+  if (history.id === PLATFORM) await requireInNoSet(tx, role.key)
   const heir = remap_to === undefined ? undefined : await resolveHeir(tx, by, role, remap_to)
   const held = { memberships: await countHolders(tx, role), ...(await countUses(tx, role)) }
   if (heir) await remapHolders(tx, by, history, role, heir)
@@ -192,13 +204,25 @@ const inUse = ({ memberships, groups, grants }: { memberships: number; groups: n
 const told = (count: number, one: string, several: string): string[] =>
   count === 0 ? [] : [count === 1 ? one : `${count} ${several}`]
 
-/** @throws Problem `role.unknown`, `role.exceeds_own` */
+const requireInNoSet = async (tx: Tx, key: string): Promise<void> => {
+  const sets = await listSetsWith(tx, key)
+  if (sets.length === 0) return
+  throw new Problem('role.in_use', {
+    detail: `Role sets name this role: ${sets.join(', ')}. Take it out of them first.`,
+  })
+}
+
+/**
+ * Of a tenant's role the heir is one that the tenant may give. The platform, whose sets they are, is not held to them here.
+ * @throws Problem `role.unknown`, `role.not_in_set`, `role.exceeds_own`
+ */
 const resolveHeir = async (tx: Tx, by: By, role: RoleRow, key: string): Promise<RoleRow> => {
   const [heir] = await findRolesByKey(tx, role.history_id, [key])
   if (!heir || heir.id === role.id) {
     const detail = `There is no role "${key}" that could take its place.`
     throw new Problem('role.unknown', { errors: [{ pointer: 'query/remap_to', detail }] })
   }
+  if (role.history_id !== PLATFORM) await requireAllowed(tx, role.history_id, [heir], () => 'query/remap_to')
   requireWithinOwn(by.principal, [heir])
   return heir
 }

@@ -26,6 +26,8 @@ const EXCEPTIONS: Record<string, string> = {
   issuers_directory: 'directory: the tenant of an issuer, for platform credentials',
   groups_directory: 'directory: the tenant of a group, for platform credentials',
   grants_directory: 'directory: the tenant of a grant, for platform credentials',
+  role_sets_key: 'of the platform',
+  tenants_role_set: 'the sets are the platform’s',
   api_keys_hash: 'directory: whose secret this is',
   group_roles_role: 'a role is the own tenant’s or shared, and a check says so',
   grants_role: 'a role is the own tenant’s or shared, and a check says so',
@@ -170,7 +172,7 @@ t.test('a tenant’s scope has no right to the platform’s own tables, nor to l
     )
     t.equal(may?.any, false, table)
   }
-  for (const signature of ['find_api_key(bytea)', 'locate(text, uuid)']) {
+  for (const signature of ['find_api_key(bytea)', 'locate(text, uuid)', 'read_revisions(uuid[])']) {
     const [may] = await sql(`select has_function_privilege('tenantry_tenant', $1, 'execute') as may`, [
       `tenantry.${signature}`,
     ])

@@ -191,6 +191,46 @@ begin
 end
 $$;
 --> statement-breakpoint
+-- As before, and with what is held on the one resource that is asked about, if one is.
+create function tenantry.read_member_facts(p_tenant_id uuid, p_after uuid, p_limit integer,
+  p_resource_type text, p_resource_id text) returns json
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  scope text := coalesce(current_setting('app.tenant_id', true), '');
+  page json;
+begin
+  if scope not in ('', p_tenant_id::text) then
+    raise exception 'read_member_facts(%) inside the scope of another tenant', p_tenant_id using errcode = '42501';
+  end if;
+  perform set_config('app.tenant_id', p_tenant_id::text, true);
+  select json_build_object(
+    'revision', h.revision,
+    'platform_revision', (select p.revision from tenantry.histories p where p.id = '00000000-0000-0000-0000-000000000000'))
+  into page
+  from tenantry.histories h where h.id = p_tenant_id;
+  if page is not null then
+    select json_build_object(
+      'revision', page -> 'revision',
+      'platform_revision', page -> 'platform_revision',
+      'members', coalesce(json_agg(json_build_object('id', m.id,
+        'facts', tenantry.read_facts(p_tenant_id, null, m.id, p_resource_type, p_resource_id)) order by m.id), '[]'))
+    into page
+    from (
+      select id from tenantry.memberships
+      where tenant_id = p_tenant_id and id > p_after order by id limit p_limit) m;
+  end if;
+  perform set_config('app.tenant_id', scope, true);
+  return page;
+end
+$$;
+--> statement-breakpoint
+create or replace function tenantry.read_member_facts(p_tenant_id uuid, p_after uuid, p_limit integer) returns json
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return tenantry.read_member_facts(p_tenant_id, p_after, p_limit, null, null);
+end
+$$;
+--> statement-breakpoint
 -- What a member may hold on single resources: the roles, by type of resource, and when the first of such grants begins and
 -- the last ends. For tokens, which say no ids. Volatile, like the catalogue's keys: it looks after the facts of the same
 -- statement.
@@ -234,11 +274,13 @@ grant create on schema tenantry to tenantry_tenant;
 --> statement-breakpoint
 alter function tenantry.read_facts(uuid, text, uuid, text, text) owner to tenantry_tenant;
 --> statement-breakpoint
+alter function tenantry.read_member_facts(uuid, uuid, integer, text, text) owner to tenantry_tenant;
+--> statement-breakpoint
 alter function tenantry.read_resource_roles(uuid, text) owner to tenantry_tenant;
 --> statement-breakpoint
 revoke create on schema tenantry from tenantry_tenant;
 --> statement-breakpoint
-revoke execute on function tenantry.read_facts(uuid, text, uuid, text, text), tenantry.read_resource_roles(uuid, text)
-  from public;
+revoke execute on function tenantry.read_facts(uuid, text, uuid, text, text),
+  tenantry.read_member_facts(uuid, uuid, integer, text, text), tenantry.read_resource_roles(uuid, text) from public;
 --> statement-breakpoint
 grant execute on function tenantry.read_facts(uuid, text, uuid, text, text) to tenantry_tenant, tenantry_platform;

@@ -1,0 +1,98 @@
+// Whom a check is about, and what is known of them: facts for the pure rule, with the revisions they are true at.
+import type { Facts, ResourceRef } from '@tenantry/client'
+import type { Database } from '../database/scope.ts'
+import { isId } from '../ids.ts'
+import type { Revisions } from './consistency.ts'
+import {
+  type AtRevisions,
+  factsOfApiKey,
+  factsOfMember,
+  type MemberFacts,
+  readFactsOfApiKey,
+  readFactsOfApiKeys,
+  readFactsOfUser,
+  readFactsOfUsers,
+} from './facts.ts'
+
+export interface About {
+  tenant_id: string
+  type: string
+  id: string
+  /** The one that is asked about. */
+  resource?: ResourceRef | undefined
+}
+
+export interface Known {
+  facts: Facts
+  /** Whether of another resource other facts are known. */
+  is_of_resource: boolean
+  /** Empty: there is no such tenant. */
+  revisions: Revisions
+}
+
+export const NOTHING_KNOWN: Known = { facts: { tenant: null, subject: null }, is_of_resource: false, revisions: {} }
+
+export const readKnown = async (database: Database, { tenant_id, type, id, resource }: About): Promise<Known> => {
+  if (!isId(tenant_id)) return NOTHING_KNOWN
+  if (isApiKey({ type, id })) return knownOf(await readFactsOfApiKey(database, tenant_id, id), factsOfApiKey)
+  return knownOfMember(await readFactsOfUser(database, tenant_id, userIdOf({ type, id }), resource))
+}
+
+/**
+ * The same for many. Of whoever has no grants on single resources it is read once, whatever resources are asked about: then
+ * there are as many statements as there are kinds of subjects.
+ */
+export const readManyKnown = async (database: Database, abouts: readonly About[]): Promise<Map<About, Known>> => {
+  const first = new Map(abouts.map((about) => [subjectOf(about), about]))
+  const known = await readEachKnown(database, [...first.values()])
+  const knownOfSubject = (about: About): Known => known.get(first.get(subjectOf(about)) ?? about) ?? NOTHING_KNOWN
+  const others = abouts.filter((about) => !known.has(about) && knownOfSubject(about).is_of_resource)
+  const more = await readEachKnown(database, others)
+  return new Map(abouts.map((about) => [about, more.get(about) ?? knownOfSubject(about)]))
+}
+
+const subjectOf = ({ tenant_id, type, id }: About): string => JSON.stringify([tenant_id, type, id])
+
+const readEachKnown = async (database: Database, abouts: readonly About[]): Promise<Map<About, Known>> => {
+  const askable = abouts.filter(({ tenant_id }) => isId(tenant_id))
+  const [keys, others] = [askable.filter(isApiKey), askable.filter((about) => !isApiKey(about))]
+  const users = others.map((about) => ({ ...about, user_id: userIdOf(about) }))
+  const [ofKeys, ofUsers] = await Promise.all([
+    keys.length > 0 ? readFactsOfApiKeys(database, keys) : [],
+    users.length > 0 ? readFactsOfUsers(database, users) : [],
+  ])
+  return new Map([
+    ...abouts.map((about) => [about, NOTHING_KNOWN] as const),
+    ...keys.map((about, index) => [about, knownOf(ofKeys[index] ?? null, factsOfApiKey)] as const),
+    ...others.map((about, index) => [about, knownOfMember(ofUsers[index] ?? null)] as const),
+  ])
+}
+
+export const knownOfMember = (facts: MemberFacts | null): Known => ({
+  ...knownOf(facts, factsOfMember),
+  is_of_resource: facts?.membership?.has_resource_grants ?? false,
+})
+
+/** Everything is at least as new as this. */
+export const oldest = (all: Iterable<Known>): Revisions => {
+  const revisions: Record<string, number> = {}
+  for (const known of all) {
+    for (const [history, revision] of Object.entries(known.revisions)) {
+      revisions[history] = Math.min(revision, revisions[history] ?? revision)
+    }
+  }
+  return revisions
+}
+
+const isApiKey = ({ type, id }: Pick<About, 'type' | 'id'>): boolean => type === 'api_key' && isId(id)
+
+/** A subject of any other kind is nobody in the tenant, which is asked about all the same: no user id is empty. */
+const userIdOf = ({ type, id }: Pick<About, 'type' | 'id'>): string => (type === 'user' ? id : '')
+
+const knownOf = <F extends AtRevisions>(found: F | null, factsOf: (found: F | null) => Facts): Known =>
+  found === null ? NOTHING_KNOWN : { facts: factsOf(found), is_of_resource: false, revisions: revisionsOf(found) }
+
+const revisionsOf = ({ tenant, revision, platform_revision }: AtRevisions): Revisions => ({
+  [tenant.id]: revision,
+  platform: platform_revision,
+})
