@@ -2,12 +2,12 @@
 import { type Decision, decide, type Facts } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../clock.ts'
-import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
+import type { FactsSource } from '../freshness/facts-source.ts'
 import type { Handlers } from '../http/handlers.ts'
 import type { Principal } from '../http/principal.ts'
 import { isId } from '../ids.ts'
-import { factsOfApiKey, factsOfMember, readFactsOfApiKey, readFactsOfUser } from './facts.ts'
+import { factsOfApiKey, factsOfMember } from './facts.ts'
 
 type EvaluationRequest = components['schemas']['EvaluationRequest']
 type EvaluationResponse = components['schemas']['EvaluationResponse']
@@ -24,15 +24,15 @@ const tenantOf = (principal: Principal, { context }: EvaluationRequest): string 
   })
 }
 
-const readFacts = async (
-  database: Database,
+const findFacts = async (
+  facts: FactsSource,
   tenant_id: string,
   { type, id }: EvaluationRequest['subject'],
 ): Promise<Facts> => {
   if (!isId(tenant_id)) return NOBODY
-  if (type === 'user') return factsOfMember(await readFactsOfUser(database, tenant_id, id))
-  if (type === 'api_key' && isId(id)) return factsOfApiKey(await readFactsOfApiKey(database, tenant_id, id))
-  return { ...factsOfMember(await readFactsOfUser(database, tenant_id, '')), subject: null } // any other subject: nobody here
+  if (type === 'user') return factsOfMember(await facts.ofUser(tenant_id, id))
+  if (type === 'api_key' && isId(id)) return factsOfApiKey(await facts.ofApiKey(tenant_id, id))
+  return { ...factsOfMember(await facts.ofUser(tenant_id, '')), subject: null } // any other subject: nobody here
 }
 
 /** What is no text is no tenant of ours: it must not become one by being written out. */
@@ -42,19 +42,19 @@ const ownerOf = ({ properties }: EvaluationRequest['resource']): string | undefi
 }
 
 export const authorizationHandlers = ({
-  database,
+  facts,
   clock,
 }: {
-  database: Database
+  facts: FactsSource
   clock: Clock
 }): Pick<Handlers, 'evaluateAccess'> => {
   const evaluate = async (principal: Principal, request: EvaluationRequest): Promise<Decision> => {
     const { subject, action, resource, context } = request
     const tenant_id = tenantOf(principal, request)
     if (context?.tenant_id !== undefined && context.tenant_id !== tenant_id) return MISMATCH
-    const facts = await readFacts(database, tenant_id, subject)
+    const known = await findFacts(facts, tenant_id, subject)
     const permission = `${resource.type}:${action.name}`
-    return decide(facts, { tenant_id, permission, resource_tenant_id: ownerOf(resource) }, clock())
+    return decide(known, { tenant_id, permission, resource_tenant_id: ownerOf(resource) }, clock())
   }
 
   return {

@@ -101,6 +101,7 @@ export const SERVICE_FUNCTIONS = [
   'find_issuers(text, uuid)',
   'find_issuers_of(text, text[], integer)',
   'read_catalogue_keys()',
+  'read_changes(text)',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

@@ -1,7 +1,7 @@
 // Who is calling? Runs in onRequest, before any body is parsed: a stranger gets 401, never a 400 that teaches the schema.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiKeys } from '../api-keys/authentication.ts'
-import { isSecret } from '../api-keys/secrets.ts'
+import { hashOf } from '../api-keys/secrets.ts'
 import { Problem } from '../errors.ts'
 import { isId } from '../ids.ts'
 import type { Strangers } from '../issuers/strangers.ts'
@@ -26,9 +26,9 @@ export const isToken = (credential: string): boolean => credential.startsWith(JW
 /** The root key comes first, because it may be any text; then our keys by their shape; then tokens. */
 export const authenticateWith =
   (apiKeys: ApiKeys, tokenHolders: TokenHolders) =>
-  async (request: FastifyRequest, reply: FastifyReply, { any_audience }: Operation): Promise<void> => {
+  async (request: FastifyRequest, reply: FastifyReply, { any_audience, bounded }: Operation): Promise<void> => {
     const credential = credentialIn(request.headers.authorization)
-    request.principal = await principalOf(credential, { apiKeys, tokenHolders, any_audience })
+    request.principal = await principalOf(credential, { apiKeys, tokenHolders, any_audience, bounded })
     request.log = reply.log = request.log.child(logFields(request.principal))
   }
 
@@ -40,7 +40,7 @@ export const identifyWith =
     const found = await strangers.find(credential, namedTenant(request))
     if (typeof found === 'string') throw new Problem('token.invalid', { detail: found })
     request.identities = found ?? [
-      identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false })),
+      identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false, bounded: false })),
     ]
   }
 
@@ -54,23 +54,25 @@ interface Finders {
   apiKeys: ApiKeys
   tokenHolders: TokenHolders
   any_audience: boolean
+  /** Whether the caller may be known from memory. */
+  bounded: boolean
 }
 
 const principalOf = async (
   credential: string,
-  { apiKeys, tokenHolders, any_audience }: Finders,
+  { apiKeys, tokenHolders, any_audience, bounded }: Finders,
 ): Promise<Principal> => {
-  const root = apiKeys.root(credential)
+  const hash = hashOf(credential)
+  const root = apiKeys.root(credential, hash)
   if (root) return root
-  if (isSecret(credential)) {
-    const principal = await apiKeys.find(credential)
-    if (principal) return principal
-    throw new Problem('credential.invalid')
+  if (isToken(credential)) {
+    const holder = await tokenHolders.find(credential, { any_audience, ...(bounded && { hash }) })
+    if (typeof holder === 'string') throw new Problem(holder)
+    return holder
   }
-  if (!isToken(credential)) throw new Problem('credential.invalid')
-  const holder = await tokenHolders.find(credential, { any_audience })
-  if (typeof holder === 'string') throw new Problem(holder)
-  return holder
+  const principal = await (bounded ? apiKeys.recall(credential, hash) : apiKeys.find(credential))
+  if (principal) return principal
+  throw new Problem('credential.invalid')
 }
 
 const identityOf = (principal: Principal): Identity => {

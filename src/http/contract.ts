@@ -25,6 +25,8 @@ export interface Operation {
   self: 'membership' | 'subject' | 'tenant' | undefined
   /** Tokens for other services pass as well. */
   any_audience: boolean
+  /** Who calls may be known from memory, as old as facts may be. */
+  bounded: boolean
   suspended_allowed: boolean
   /** Every method is answered as this one is, and no body is read. */
   any_method: boolean
@@ -134,7 +136,7 @@ const accessOf = (
   operation: OperationObject,
   security: Record<string, unknown>[],
   schemes: Record<string, unknown>,
-): Pick<Operation, 'scope' | 'permission' | 'self' | 'any_audience' | 'suspended_allowed' | 'public'> => {
+): Pick<Operation, 'scope' | 'permission' | 'self' | 'any_audience' | 'bounded' | 'suspended_allowed' | 'public'> => {
   const isOpen = security.length === 0
   const scope = operation['x-scope']
   const permission = operation['x-permission']
@@ -152,6 +154,7 @@ const accessOf = (
     permission: permission as string | undefined,
     self: operation['x-self'] as Operation['self'],
     any_audience: operation['x-audience'] === 'any',
+    bounded: operation['x-staleness'] === 'bounded',
     suspended_allowed: operation['x-suspended'] === 'allowed',
     public: !isGuarded,
   }

@@ -5,7 +5,7 @@ import { requireEndWithinOwn, requireEndWithinOwnIfGiving, requireWithinOwn } fr
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
-import type { Tx } from '../database/scope.ts'
+import { announceRevocations, type Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireFuture } from '../expiry.ts'
 import { requireMatch } from '../http/preconditions.ts'
@@ -147,7 +147,10 @@ export const moveMembership = async (
   const { type, to } = MOVES[move]
   const { history, membership } = await lockMembership(tx, by, which)
   requireWithinOwn(by.principal, membership.roles)
-  if (membership.status === to) return { membership, history }
+  if (membership.status === to) {
+    if (to === 'suspended') announceRevocations(tx)
+    return { membership, history }
+  }
   await requireOwnerRemains(tx, membership, { ...membership, status: to })
   const row = await updateMembership(tx, which, {
     status: to,

@@ -1,0 +1,51 @@
+// Where facts come from: read from the database for every question, or from memory for as long as they may be old. Both
+// answer the same; what writes, issues or reports asks the database.
+import { type ApiKeyFacts, type MemberFacts, readFactsOfApiKey, readFactsOfUser } from '../authorization/facts.ts'
+import type { Database } from '../database/scope.ts'
+import { apiKeyTarget, membershipTarget, roleTarget } from '../revocations/targets.ts'
+import type { Cache } from './cache.ts'
+import { tenantName } from './evictions.ts'
+
+/** At least these revisions, of the tenant and of the platform, must be in what is answered from memory. */
+export interface Demand {
+  revision?: number | undefined
+  platform_revision?: number | undefined
+}
+
+export interface FactsSource {
+  /** Null: there is no such tenant. */
+  ofUser(tenant_id: string, user_id: string, demand?: Demand): Promise<MemberFacts | null> | MemberFacts
+  ofApiKey(tenant_id: string, api_key_id: string): Promise<ApiKeyFacts | null> | ApiKeyFacts
+}
+
+export const factsFrom = (database: Database): FactsSource => ({
+  ofUser: (tenant_id, user_id) => readFactsOfUser(database, tenant_id, user_id),
+  ofApiKey: (tenant_id, api_key_id) => readFactsOfApiKey(database, tenant_id, api_key_id),
+})
+
+/** What a member's facts rest on. */
+export const namesOfMember = ({ tenant, membership }: MemberFacts): string[] => [
+  tenantName(tenant.id),
+  ...(membership ? [membershipTarget(membership.id), ...membership.roles.map(({ key }) => roleTarget(key))] : []),
+]
+
+const reaches = (facts: MemberFacts, { revision = 0, platform_revision = 0 }: Demand): boolean =>
+  facts.revision >= revision && facts.platform_revision >= platform_revision
+
+export const factsThrough = (cache: Cache, database: Database): FactsSource => ({
+  ofUser: (tenant_id, user_id, demand) =>
+    cache.get(`user:${tenant_id}:${user_id}`, {
+      read: () => readFactsOfUser(database, tenant_id, user_id),
+      // Who is a member is told by events that name nobody; and anybody could fill the memory with made-up names.
+      isKept: ({ membership }) => membership !== null,
+      namesOf: namesOfMember,
+      ...(demand && { suffices: (facts) => reaches(facts, demand) }),
+    }),
+
+  ofApiKey: (tenant_id, api_key_id) =>
+    cache.get(`api_key:${tenant_id}:${api_key_id}`, {
+      read: () => readFactsOfApiKey(database, tenant_id, api_key_id),
+      isKept: ({ api_key }) => api_key !== null,
+      namesOf: () => [tenantName(tenant_id), apiKeyTarget(api_key_id)],
+    }),
+})
