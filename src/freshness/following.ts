@@ -6,8 +6,8 @@ import type { HistoryTail, News } from '../events/tail.ts'
 import { namesIn } from './evictions.ts'
 
 interface Options {
-  database: Database
-  tail: HistoryTail
+  database: Pick<Database, 'kind' | 'onCommit'>
+  tail: Pick<HistoryTail, 'listen'>
   staleness_ms: number
   elapsed: () => number
   onFault(error: unknown): void
@@ -20,7 +20,7 @@ interface Kept {
 }
 
 export class Following {
-  readonly #tail: HistoryTail
+  readonly #tail: Options['tail']
   readonly #staleness_ms: number
   readonly #elapsed: () => number
   readonly #onFault: (error: unknown) => void
