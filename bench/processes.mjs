@@ -22,8 +22,8 @@ export const pinThisProcess = () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 /** `tenantry serve`, as anybody runs it; answers its address and process. It ends with this process at the latest. */
-export const startService = async (settings) => {
-  const command = [...pinned(CORES?.measured), process.execPath, path('../bin/tenantry.mjs'), 'serve']
+export const startService = async (settings, node_args = []) => {
+  const command = [...pinned(CORES?.measured), process.execPath, ...node_args, path('../bin/tenantry.mjs'), 'serve']
   const child = spawn(command[0], command.slice(1), {
     env: { PATH: process.env.PATH, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],

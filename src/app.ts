@@ -20,6 +20,7 @@ import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle } from './http/health.ts'
+import { hook } from './http/hooks.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { installAccessLog, logController } from './http/logging.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
@@ -105,7 +106,10 @@ export const buildApp = async ({
   })
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
-  fastify.addHook('onRequest', async (request, reply) => void reply.header('X-Request-ID', request.id))
+  fastify.addHook(
+    'onRequest',
+    hook((request, reply) => void reply.header('X-Request-ID', request.id)),
+  )
   const traffic = new Traffic(fastify.server)
   installAccessLog(fastify)
   allowPages(fastify, config.cors_origins)

@@ -7,6 +7,7 @@ import { tenantName } from '../freshness/evictions.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
 import { apiKeyTarget } from '../revocations/targets.ts'
+import { after, type Soon } from '../soon.ts'
 import type { TenantStatus } from '../tenants/status.ts'
 import { updateLastUsed } from './queries.ts'
 import { hashOf, isSecret } from './secrets.ts'
@@ -51,9 +52,9 @@ export class ApiKeys {
   }
 
   /** The same from memory, where it is there: as old as facts may be. */
-  async recall(secret: string, hash = hashOf(secret)): Promise<ApiKeyPrincipal | undefined> {
+  recall(secret: string, hash = hashOf(secret)): Soon<ApiKeyPrincipal | undefined> {
     const kept: Kept<ApiKeyPrincipal> = { read: () => this.#read(secret, hash), namesOf }
-    return this.#ifNotOver(await this.#cache.get(`secret:${hash.toString('latin1')}`, kept))
+    return after(this.#cache.get(`secret:${hash.toString('latin1')}`, kept), (key) => this.#ifNotOver(key))
   }
 
   /** What has not the shape of a secret costs no look-up. */

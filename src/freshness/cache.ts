@@ -4,6 +4,7 @@
 // A reading that is under way when names are evicted may have seen the state before: what it found is answered, to those who
 // asked before, and not kept if it rests on one of them.
 import { LRUCache } from 'lru-cache'
+import type { Soon } from '../soon.ts'
 import { EVERYTHING } from './evictions.ts'
 
 interface Name {
@@ -66,7 +67,7 @@ export class Cache {
   }
 
   /** From memory if it is there and can be relied on; else read. Nothing is kept of what was not found. */
-  get<V extends object>(key: string, kept: Kept<V>): Promise<V | null> | V {
+  get<V extends object>(key: string, kept: Kept<V>): Soon<V | null> {
     if (!this.#options.isCurrent()) {
       this.counts.bypassed++
       return kept.read()

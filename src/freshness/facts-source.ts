@@ -3,6 +3,7 @@
 import { type ApiKeyFacts, type MemberFacts, readFactsOfApiKey, readFactsOfUser } from '../authorization/facts.ts'
 import type { Database } from '../database/scope.ts'
 import { apiKeyTarget, membershipTarget, roleTarget } from '../revocations/targets.ts'
+import type { Soon } from '../soon.ts'
 import type { Cache } from './cache.ts'
 import { tenantName } from './evictions.ts'
 
@@ -14,8 +15,8 @@ export interface Demand {
 
 export interface FactsSource {
   /** Null: there is no such tenant. */
-  ofUser(tenant_id: string, user_id: string, demand?: Demand): Promise<MemberFacts | null> | MemberFacts
-  ofApiKey(tenant_id: string, api_key_id: string): Promise<ApiKeyFacts | null> | ApiKeyFacts
+  ofUser(tenant_id: string, user_id: string, demand?: Demand): Soon<MemberFacts | null>
+  ofApiKey(tenant_id: string, api_key_id: string): Soon<ApiKeyFacts | null>
 }
 
 export const factsFrom = (database: Database): FactsSource => ({

@@ -5,9 +5,11 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { parse } from 'yaml'
 import { Problem } from '../errors.ts'
+import type { Soon } from '../soon.ts'
 import { ignoreBodies } from './bodies.ts'
 import { acceptForms } from './forms.ts'
 import type { AnyHandler, Call } from './handlers.ts'
+import { hook } from './hooks.ts'
 import { speakOAuth } from './oauth-errors.ts'
 import { compileValidator, dereference, type Schema } from './schemas.ts'
 import { requireStorable } from './text.ts'
@@ -207,10 +209,10 @@ const responseSchemasOf = ({ responses }: OperationObject): Schema =>
 
 /** The hooks that stand before a secured handler. */
 export interface Guards {
-  authenticate(request: FastifyRequest, reply: FastifyReply, operation: Operation): Promise<void>
+  authenticate(request: FastifyRequest, operation: Operation): Soon<void>
   /** In place of both, for what is about the caller alone (`x-scope: self`). */
-  identify(request: FastifyRequest, reply: FastifyReply): Promise<void>
-  authorize(request: FastifyRequest, operation: Operation): Promise<void>
+  identify(request: FastifyRequest): Promise<void>
+  authorize(request: FastifyRequest, operation: Operation): Soon<void>
 }
 
 /** Registers every operation with its handler, and a 405 for every other method on the same address. */
@@ -264,18 +266,21 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   config: { operation },
   onRequest: operation.public
     ? []
-    : async (request, reply) =>
-        operation.scope === 'self' ? guards.identify(request, reply) : guards.authenticate(request, reply, operation),
-  preValidation: async (request) => {
-    if (request.body === undefined && !operation.body_required) request.body = {}
-  },
-  preHandler: async (request) => {
+    : hook((request) =>
+        operation.scope === 'self' ? guards.identify(request) : guards.authenticate(request, operation),
+      ),
+  preValidation: operation.body_required
+    ? []
+    : hook((request) => {
+        if (request.body === undefined) request.body = {}
+      }),
+  preHandler: hook((request) => {
     requireStorable(request.body)
     if (operation.public) return // what else it is given is no key to anything stored
     requireStorable(request.params, 'path')
     requireStorable(request.query, 'query')
-    if (operation.scope !== 'self') await guards.authorize(request, operation)
-  },
+    if (operation.scope !== 'self') return guards.authorize(request, operation)
+  }),
   handler: async (request, reply) => send(reply, operation, await handler(callOf(request, operation))),
 })
 

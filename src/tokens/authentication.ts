@@ -26,6 +26,7 @@ import { statusOf } from '../memberships/rules.ts'
 import { TENANT } from '../revocations/targets.ts'
 import { ALGORITHMS } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
+import { after, type Soon } from '../soon.ts'
 
 interface Options {
   database: Database
@@ -88,13 +89,14 @@ export class TokenHolders {
    * @param any_audience whether one that is for another service will do
    * @param hash the token's, where its holder may be known from memory
    */
-  async find(
+  find(
     token: string,
     { any_audience, hash }: { any_audience: boolean; hash?: Buffer },
-  ): Promise<MemberPrincipal | Refusal> {
+  ): Soon<MemberPrincipal | Refusal> {
     const audience = any_audience ? (audienceOf(token) ?? '') : this.#issuer
-    const holder = await (hash ? this.recall(token, audience, hash) : this.holderOf(token, audience))
-    return typeof holder === 'string' ? holder : (principalOf(holder) ?? 'token.invalid')
+    return after(hash ? this.recall(token, audience, hash) : this.holderOf(token, audience), (holder) =>
+      typeof holder === 'string' ? holder : (principalOf(holder) ?? 'token.invalid'),
+    )
   }
 
   /** Who holds a token that must be for this audience, or why nobody does. */
@@ -103,15 +105,15 @@ export class TokenHolders {
   }
 
   /** The same from memory, where it is there: as old as facts may be, but never past its end. */
-  async recall(token: string, audience: string, hash = hashOf(token)): Promise<Holder | Refusal> {
+  recall(token: string, audience: string, hash = hashOf(token)): Soon<Holder | Refusal> {
     const now = this.#clock()
-    const known = await this.#cache.get(`token:${hash.toString('latin1')}:${audience}`, {
+    const found = this.#cache.get<Verified>(`token:${hash.toString('latin1')}:${audience}`, {
       read: () => this.#verify(token, audience),
       isKept: (verified) => typeof this.#decide(verified) !== 'string',
       suffices: (verified) => 'bearer' in verified && now.getTime() < verified.bearer.claims.exp * 1_000,
       namesOf,
     })
-    return known === null ? 'token.invalid' : this.#decide(known)
+    return after(found, (known) => (known === null ? 'token.invalid' : this.#decide(known)))
   }
 
   /** What a token of ours says, for whatever audience, if it is good at this moment. */
