@@ -47,7 +47,19 @@ export const aPlace = async ({ node_args = [], more_settings = {} } = {}) => {
   })
   await analyse(server.url)
   return {
-    ...{ service, post, database_url, issuer: ISSUER, secret, tenants, access_token, jwks, feed, subjects },
+    ...{
+      service,
+      post,
+      owner_url: server.url,
+      database_url,
+      issuer: ISSUER,
+      secret,
+      tenants,
+      access_token,
+      jwks,
+      feed,
+      subjects,
+    },
     /** One more service on the same database. */
     startReplica: () => startService(settings),
     postgres_version: await versionOf(server.url),
@@ -86,7 +98,7 @@ const request = async (address, credential, method, url, body) => {
   return response.json()
 }
 
-const onServer = async (url, sql) => {
+export const onServer = async (url, sql) => {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   const { rows } = await client.query(sql)
