@@ -32,9 +32,9 @@ const addMembers = async (from, to) => {
   const share = LARGEST / MANY
   await sql(`set session_replication_role = replica;
     create temporary table added as
-      select t.id as tenant_id, gen_random_uuid() as id, 'bench_' || n as user_id
-      from generate_series(${from + 1}, ${to}) n
-      join public.bench_tenants t on t.n = case when n % ${1 / share} = 0 then 1 else 2 + n % ${TENANTS - 1} end;
+      select t.id as tenant_id, gen_random_uuid() as id, 'bench_' || g.n as user_id
+      from generate_series(${from + 1}, ${to}) as g (n)
+      join public.bench_tenants t on t.n = case when g.n % ${1 / share} = 0 then 1 else 2 + g.n % ${TENANTS - 1} end;
     insert into tenantry.memberships (tenant_id, id, user_id, status, properties, revision, created_at, updated_at)
       select tenant_id, id, user_id, 'active', '{}', 1, now(), now() from added;
     insert into tenantry.membership_roles (tenant_id, membership_id, role_id, role_history_id)

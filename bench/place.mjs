@@ -101,9 +101,11 @@ const request = async (address, credential, method, url, body) => {
 export const onServer = async (url, sql) => {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  const { rows } = await client.query(sql)
-  await client.end()
-  return rows
+  try {
+    return (await client.query(sql)).rows
+  } finally {
+    await client.end()
+  }
 }
 
 const analyse = (url) => onServer(url, 'analyze')
