@@ -124,9 +124,13 @@ try {
   )
   rows.push(row('members never asked about before', 'one prepared select through pg', cold, selected))
   await select.stop()
-  notes.push(`${next} memberships read: ${inMb(before)} before, ${inMb(rss())} after.`)
-  await ask({ bodyOf }, 30)
-  notes.push(`${next} read, of which 100,000 are kept at most: ${inMb(rss())}.`)
+  notes.push(`The process: ${inMb(before)} before ${next} more memberships were read, ${inMb(rss())} after.`)
+  const remembered = await startModule('remembered.mjs', {}, undefined, ['--expose-gc'])
+  for (const count of [100_000, 200_000]) {
+    const { bytes, kept } = await remembered.ask({ count })
+    notes.push(`Of ${count} memberships ${kept} are kept, ${Math.round(bytes)} bytes each.`)
+  }
+  await remembered.stop()
 
   const [{ tenant_id }] = await sql('select id as tenant_id from public.bench_tenants where n = 1')
   const bodies = (await someUsers(HOT, `tenant_id = '${tenant_id}'`)).map(questionOf)

@@ -42,8 +42,8 @@ export const startService = async (settings, node_args = []) => {
  * A module of this folder as a process of its own. It answers each message with one.
  * @param {string} [cores] where it may run; on the core of what is measured unless said otherwise
  */
-export const startModule = async (name, argument, cores = CORES?.measured) => {
-  const [execPath, ...execArgv] = [...pinned(cores), process.execPath]
+export const startModule = async (name, argument, cores = CORES?.measured, node_args = []) => {
+  const [execPath, ...execArgv] = [...pinned(cores), process.execPath, ...node_args]
   const child = fork(path(name), [JSON.stringify(argument)], { execPath, execArgv })
   const died = once(child, 'exit').then(() => {
     throw new Error(`${name} ended instead of answering`)

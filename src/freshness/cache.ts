@@ -31,12 +31,15 @@ export interface Kept<V extends object> {
   /** Whether what was found is worth keeping; it is, if nothing is said. */
   isKept?(value: V): boolean
   namesOf(value: V): string[]
+  /** What it takes, about; as JSON it is nearly as long. */
+  bytesOf?(value: V): number
   /** Whether what is kept will do: else it is read again. */
   suffices?(value: V): boolean
 }
 
 interface Options {
   most: number
+  most_bytes: number
   /** Milliseconds from any beginning. */
   elapsed: () => number
   /** Whether all is known that happened until lately; else nothing here can be relied on. */
@@ -45,6 +48,8 @@ interface Options {
   longest_ms: number
 }
 
+/** Measured: an entry, its names and what keeps them in order (bench/remembered.mjs). */
+const BYTES_OF_ANY = 700
 const MOST_REMEMBERED = 10_000 // evictions during readings; after that, no reading under way is kept
 
 export class Cache {
@@ -59,11 +64,19 @@ export class Cache {
 
   constructor(options: Options) {
     this.#options = options
-    this.#entries = new LRUCache({ max: options.most, dispose: (entry) => this.#release(entry) })
+    this.#entries = new LRUCache({
+      max: options.most,
+      maxSize: options.most_bytes,
+      dispose: (entry) => this.#release(entry),
+    })
   }
 
   get size(): number {
     return this.#entries.size
+  }
+
+  get bytes(): number {
+    return this.#entries.calculatedSize
   }
 
   /** From memory if it is there and can be relied on; else read. Nothing is kept of what was not found. */
@@ -128,20 +141,21 @@ export class Cache {
     this.#readings.set(key, reading)
     reading.found = reading.found
       .then((value) => {
-        if (value !== null && (kept.isKept?.(value as V) ?? true))
-          this.#keep(key, reading, value, kept.namesOf(value as V))
+        if (value !== null && (kept.isKept?.(value as V) ?? true)) this.#keep(key, reading, value as V, kept)
         return value
       })
       .finally(() => this.#end(key, reading))
     return reading.found as Promise<V | null>
   }
 
-  #keep(key: string, reading: Reading, value: object, names: string[]): void {
+  #keep<V extends object>(key: string, reading: Reading, value: V, { namesOf, bytesOf = bytesAsJson }: Kept<V>): void {
     if (this.#readings.get(key) !== reading) return
-    const rests_on = [EVERYTHING, ...names]
+    const rests_on = [EVERYTHING, ...namesOf(value)]
     const evicted = this.#evicted.slice(reading.evicted - this.#forgotten)
     if (evicted.some((name) => rests_on.includes(name))) return
-    this.#entries.set(key, { value, names: rests_on.map((name) => this.#use(name)) })
+    const size = BYTES_OF_ANY + bytesOf(value)
+    if (size > this.#options.most_bytes) return
+    this.#entries.set(key, { value, names: rests_on.map((name) => this.#use(name)) }, { size })
   }
 
   #end(key: string, reading: Reading): void {
@@ -172,3 +186,5 @@ export class Cache {
     }
   }
 }
+
+const bytesAsJson = (value: object): number => JSON.stringify(value).length

@@ -6,8 +6,9 @@ import { Cache } from './cache.ts'
 import { type FactsSource, factsThrough } from './facts-source.ts'
 import { Following } from './following.ts'
 
-/** About 100 MB of memberships with a role or two (docs/performance.md). */
+/** Memberships with a role or two take 1.1 KB each (docs/performance.md); with long roles, fewer fit in. */
 const MOST_KEPT = 100_000
+const MOST_BYTES = 128_000_000
 const SHORTEST_POLL_MS = 10
 
 export interface MemoryStats {
@@ -18,6 +19,7 @@ export interface MemoryStats {
   /** Names that something rested on and that an event was about. */
   evicted: number
   kept: number
+  kept_bytes: number
   most_kept: number
   /** How long ago all changes had been heard; Infinity where they are not followed. */
   lag_ms: number
@@ -54,12 +56,19 @@ export const openMemory = ({
   const tail = new HistoryTail(database, clock, { poll_ms, elapsed, onRevision, onFault })
   const following = new Following({ database, tail, staleness_ms, elapsed, onFault })
   const isCurrent = () => following.isCurrent()
-  const cache = new Cache({ most: MOST_KEPT, elapsed, isCurrent, longest_ms: staleness_ms })
+  const cache = new Cache({ most: MOST_KEPT, most_bytes: MOST_BYTES, elapsed, isCurrent, longest_ms: staleness_ms })
   following.keepInStep(cache)
   return {
     ...{ tail, cache, facts: factsThrough(cache, database) },
     stats: () => ({
-      ...{ ...cache.counts, kept: cache.size, most_kept: MOST_KEPT, lag_ms: following.lag_ms, staleness_ms },
+      ...{
+        ...cache.counts,
+        kept: cache.size,
+        kept_bytes: cache.bytes,
+        most_kept: MOST_KEPT,
+        lag_ms: following.lag_ms,
+        staleness_ms,
+      },
     }),
     stop: () => following.stop(),
   }

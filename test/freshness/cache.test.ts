@@ -15,9 +15,15 @@ interface Scene {
   hold(): () => void
 }
 
-const aCache = (_: Test, most = 100): Scene => {
+const aCache = (_: Test, most = 100, most_bytes = 1_000_000): Scene => {
   const world = { version: 1, now: 0, current: true }
-  const cache = new Cache({ most, elapsed: () => world.now, isCurrent: () => world.current, longest_ms: 500 })
+  const cache = new Cache({
+    most,
+    most_bytes,
+    elapsed: () => world.now,
+    isCurrent: () => world.current,
+    longest_ms: 500,
+  })
   let reads = 0
   let held: Promise<void> = Promise.resolve()
   const get: Scene['get'] = async (key = 'vera', { names = ['membership:vera', 'tenant:acme'], at_least = 0 } = {}) => {
@@ -184,6 +190,19 @@ t.test('it keeps so much and no more: what was not asked for longest goes first'
   t.equal(reads(), 4)
   await get('b')
   t.equal(reads(), 5)
+})
+
+t.test('nor does it keep more than it may take', async (t) => {
+  const { cache, get, reads } = aCache(t, 100, 2_200) // an entry takes 700 bytes and its JSON
+  for (const key of ['a', 'b', 'c', 'd']) await get(key, { names: [`membership:${key}`] })
+  t.equal(cache.size, 3)
+  t.ok(cache.bytes <= 2_200)
+  await get('a')
+  t.equal(reads(), 5)
+  const none = aCache(t, 100, 500)
+  t.equal(await none.get(), 1)
+  t.equal(await none.get(), 1)
+  t.same([none.cache.size, none.reads()], [0, 2], 'what is too large by itself is answered all the same')
 })
 
 t.test('a reading that fails is answered to all who wait, and the next one tries again', async (t) => {
