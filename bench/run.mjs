@@ -11,6 +11,9 @@ const ROUNDS = 9
 const SECONDS = 1.5
 const WRITERS = 8
 
+/** All, or those that are named: `npm start -- check beside`. */
+const isWanted = ({ name }) => process.argv.length < 3 || process.argv.includes(name)
+
 await ensureBuilt()
 const { aPlace } = await import('./place.mjs') // imports what was just built
 const { propagation } = await import('./propagation.mjs')
@@ -137,18 +140,18 @@ const memberships = async () => {
 
 try {
   const rows = []
-  for (const measure of [check, beside, tokens, exchange, verification, memberships]) {
+  for (const measure of [check, beside, tokens, exchange, verification, memberships].filter(isWanted)) {
     rows.push(...(await measure()))
     await Promise.all(started.splice(0).map(({ stop }) => stop()))
   }
   const changes = []
-  for (const count of [1, 3]) {
+  for (const count of isWanted(propagation) ? [1, 3] : []) {
     while (replicas.length < count) replicas.push(await place.startReplica())
     changes.push(await propagation(place, replicas))
   }
   process.stdout.write(`${table(rows)}
 
-${changeTable(changes)}
+${changes.length === 0 ? '' : changeTable(changes)}
 
 A ratio is the median of ${ROUNDS} rounds' ratios; [from–to] are the quarters around it. Both sides of a row take turns in one
 run. CPU is what each side's own process spent on one request, whatever else the machine did. A change is a member's suspension;
