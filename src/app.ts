@@ -15,7 +15,7 @@ import { type Memory, openMemory } from './freshness/memory.ts'
 import { type Pause, settleWith } from './freshness/settling.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
-import { mountContract, operationsOf, readContract } from './http/contract.ts'
+import { bodySchemaOf, mountContract, operationsOf, readContract } from './http/contract.ts'
 import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
@@ -24,6 +24,7 @@ import { hook } from './http/hooks.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { installAccessLog, logController } from './http/logging.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
+import { findFaultsOf } from './http/schemas.ts'
 import { Traffic } from './http/traffic.ts'
 import { writeWith } from './http/write.ts'
 import { guardedFetch } from './issuers/guarded-fetch.ts'
@@ -37,6 +38,7 @@ import { permissionHandlers } from './permissions/handlers.ts'
 import type { Platform } from './platform.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
+import { roleSetHandlers } from './role-sets/handlers.ts'
 import { roleHandlers } from './roles/handlers.ts'
 import type { Seal } from './sealing.ts'
 import type { Algorithm } from './signing-keys/generation.ts'
@@ -49,6 +51,8 @@ import { tokenHandlers } from './tokens/handlers.ts'
 /** Read once, however many services there are in a process. */
 const CONTRACT = readContract(new URL('../openapi.yaml', import.meta.url)) as { [key: string]: unknown }
 const OPERATIONS = operationsOf(CONTRACT)
+/** An item of a batch is judged as the single check that it stands for. */
+const FIND_FAULTS = findFaultsOf(bodySchemaOf(OPERATIONS, 'evaluateAccess'))
 
 const LONGEST_REQUEST_MS = 30_000 // the database gives up before
 const LARGEST_BODY_BYTES = 65_536
@@ -136,13 +140,17 @@ export const buildApp = async ({
     ...membershipHandlers({ database, write, clock }),
     ...meHandlers({ database, clock }),
     ...roleHandlers({ database, write, clock, issuer: config.issuer, keys }),
+    ...roleSetHandlers({ database, write }),
     ...permissionHandlers({ database, write }),
     ...apiKeyHandlers({ database, write }),
     ...issuerHandlers({ database, write, addresses: { allow_loopback, own: config.issuer } }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),
     ...tokenHandlers({ config, database, clock, keys }),
     ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders, issuer_keys }),
-    ...authorizationHandlers({ facts, clock }),
+    ...authorizationHandlers({
+      ...{ database, facts, clock, issuer: config.issuer, findFaults: FIND_FAULTS },
+      listResources: async () => [],
+    }),
     ...forwardAuthHandlers({ issuer: config.issuer, facts, api_keys, token_holders }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),

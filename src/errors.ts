@@ -90,6 +90,7 @@ export const CATALOGUE = {
     'There is no such membership that this credential can see.',
   ),
   'role.not_found': entry(404, 'Role not found', 'There is no such role that this credential can see.'),
+  'role_set.not_found': entry(404, 'Role set not found', 'There is no such set of roles.'),
   'api_key.not_found': entry(404, 'API key not found', 'There is no such API key that this credential can see.'),
   'issuer.not_found': entry(404, 'Issuer not found', 'There is no such issuer that this credential can see.'),
   'method.not_allowed': entry(
@@ -130,6 +131,13 @@ export const CATALOGUE = {
     'Built-in roles are not deleted, and what `owner` grants is fixed: owners can do whatever can be done in a tenant.',
   ),
   'role.too_many': entry(409, 'Too many roles', 'A tenant has 100 roles of its own at most, and 100 are shared.'),
+  'role_set.key_taken': entry(409, 'Key taken', 'A set of roles with this key exists already. Change that one.'),
+  'role_set.in_use': entry(
+    409,
+    'Role set in use',
+    'Tenants are on this set. Put them on another with PATCH /tenants/{tenant_id} first.',
+  ),
+  'role_set.too_many': entry(409, 'Too many role sets', 'There are 100 sets of roles at most.'),
   'membership.suspended': entry(
     409,
     'Membership suspended',
@@ -184,6 +192,16 @@ export const CATALOGUE = {
   'body.too_large': entry(413, 'Body too large', 'A body may have 64 KiB at most.'),
   'media_type.unsupported': entry(415, 'Media type not supported', 'Send `Content-Type: application/json`.'),
   'role.unknown': entry(422, 'Unknown role', 'One of the roles does not exist here; GET /roles lists those that do.'),
+  'role.not_in_set': entry(
+    422,
+    'Role not for this tenant',
+    'The role is shared, but not in the set of roles that this tenant may give; GET /roles lists those that are. The platform decides on sets.',
+  ),
+  'role_set.unknown': entry(
+    422,
+    'Unknown role set',
+    'There is no set of roles with this key; GET /role-sets lists them.',
+  ),
   'tenant.slug_reserved': entry(
     422,
     'Slug reserved',
@@ -245,6 +263,11 @@ export const CATALOGUE = {
     503,
     'Database busy',
     'The database did not answer in time. Nothing was changed. Try again after the time in Retry-After.',
+  ),
+  'revision.not_reached': entry(
+    503,
+    'Revision not reached',
+    'What is read here is older than the revision that was demanded, and did not catch up within a second. Try again after the time in Retry-After.',
   ),
 } satisfies Record<string, Entry>
 

@@ -22,11 +22,11 @@ export const apiKeyHandlers = ({ database, write }: { database: Database; write:
       return { status: 201, body: { ...viewOf(key), secret }, headers }
     }),
 
-  listApiKeys: async ({ scope, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+  listApiKeys: async ({ scope, query: { limit = DEFAULT_LIMIT, cursor, shared } }) => {
     const after = afterId(cursor)
     const history_id = tenantOf(scope)
     const rows = await database.within(scope, 'list API keys of the platform and all tenants', (tx) =>
-      listApiKeys(tx, { history_id, after, limit: limit + 1 }),
+      listApiKeys(tx, { history_id, shared, after, limit: limit + 1 }),
     )
     return { status: 200, body: pageOf(rows, limit, viewOf, ({ id }) => id) }
   },

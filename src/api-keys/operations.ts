@@ -1,7 +1,7 @@
 // What happens to an API key, inside one scope. A key of a tenant is in the tenant's history, a platform key in the
 // platform's.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwn, requireWithinOwn } from '../authorization/escalation.ts'
+import { requireEndWithinOwn, requireMayActOn, requireWithinOwn } from '../authorization/escalation.ts'
 import { isGrantable } from '../authorization/own-permissions.ts'
 import { lockPlatform } from '../authorization/recheck.ts'
 import type { History } from '../database/history.ts'
@@ -70,7 +70,7 @@ export const revokeApiKey = async (
   requireMatch(ifMatch, key.revision)
   if (key.root) throw new Problem('api_key.root')
   const isItself = by.principal.kind === 'api_key' && by.principal.id === id
-  if (!isItself) requireWithinOwn(by.principal, [key])
+  if (!isItself) requireMayActOn(by.principal, [key])
   await deleteApiKey(tx, history.id, id)
   await history.append(tx, {
     ...{ type: 'api_key.deleted', actor: by.actor, at: by.now, data: { api_key_id: id } },

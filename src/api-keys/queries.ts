@@ -1,5 +1,5 @@
 // SQL of API keys; private to this slice.
-import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import { apiKeys } from '../database/schema.ts'
 import type { PlatformTx, Tx } from '../database/scope.ts'
 
@@ -19,12 +19,17 @@ export const findApiKey = async (tx: Tx, history_id: string, id: string): Promis
   return row
 }
 
-export const listApiKeys = (
-  tx: Tx,
-  { history_id, after, limit }: { history_id: string | undefined; after: string | undefined; limit: number },
-): Promise<ApiKeyRow[]> => {
+export interface Filter {
+  history_id: string | undefined
+  shared: boolean | undefined
+  after: string | undefined
+  limit: number
+}
+
+export const listApiKeys = (tx: Tx, { history_id, shared, after, limit }: Filter): Promise<ApiKeyRow[]> => {
   const wanted: (SQL | undefined)[] = [
     history_id === undefined ? undefined : eq(apiKeys.history_id, history_id),
+    shared === undefined ? undefined : shared ? isNull(apiKeys.tenant_id) : isNotNull(apiKeys.tenant_id),
     after === undefined ? undefined : gt(apiKeys.id, after),
   ]
   return tx

@@ -11,18 +11,30 @@ import { endsEarlier } from '../revocations/targets.ts'
 /** Provisioning keys may hold this, by name only; it lifts the rule. */
 export const ASSIGN_ANY = 'tenantry.role:assign_any'
 
-/** @throws Problem `role.exceeds_own`, naming one permission that is beyond the actor */
-export const requireWithinOwn = (actor: Principal, ...concerned: (readonly Grant[])[]): void => {
+/** What is given, or given anew. @throws Problem `role.exceeds_own`, naming one permission that is beyond the actor */
+export const requireWithinOwn = (actor: Principal, given: readonly Grant[]): void => {
   if (mayDo(actor, ASSIGN_ANY)) return
-  for (const grants of concerned) {
-    for (const own of actor.rights) {
-      const beyond = firstOutside(asCatalogued(actor, own), asCatalogued(actor, grants))
-      if (beyond === undefined) continue
-      throw new Problem('role.exceeds_own', {
-        detail: `This concerns the permission ${beyond}, which you do not have yourself.`,
-      })
-    }
+  for (const own of actor.rights) {
+    const beyond = firstOutside(asCatalogued(actor, own), asCatalogued(actor, given))
+    if (beyond === undefined) continue
+    throw new Problem('role.exceeds_own', {
+      detail: `This concerns the permission ${beyond}, which you do not have yourself.`,
+    })
   }
+}
+
+/**
+ * What the one acted upon holds already. A permission that goes by name only makes nobody untouchable: he may have got it while
+ * wildcards still reached it, and then not even an owner could take it from him.
+ * @throws Problem `role.exceeds_own`
+ */
+export const requireMayActOn = (actor: Principal, held: readonly Grant[]): void => {
+  const by_name = new Set(actor.by_name)
+  const touchable = held.map((grant) => ({
+    ...grant,
+    permissions: grant.permissions.filter((permission) => !by_name.has(permission)),
+  }))
+  requireWithinOwn(actor, touchable)
 }
 
 const asCatalogued = ({ by_name }: Principal, grants: readonly Grant[]): Grant[] =>

@@ -29,18 +29,21 @@ export interface Member {
   roles: (Grant & { key: string })[]
 }
 
-/** What `read_facts` answers. */
-export interface MemberFacts {
+/** Facts of a tenant, and the revisions they are true at. */
+export interface AtRevisions {
   tenant: Tenant
   revision: number
   platform_revision: number
+}
+
+/** What `read_facts` answers. */
+export interface MemberFacts extends AtRevisions {
   /** What the catalogue has granted by name only; it is in the roles' excludes already. */
   by_name: string[]
   membership: Member | null
 }
 
-export interface ApiKeyFacts {
-  tenant: Tenant
+export interface ApiKeyFacts extends AtRevisions {
   by_name: string[]
   api_key: (Grant & { id: string; expires_at: string | null }) | null
 }
@@ -67,20 +70,25 @@ export interface IssuingFacts {
   /** The product's permissions, where it has a catalogue. */
   catalogue: string[]
   holds: boolean
+  /** Whether the login counts that it goes back to. */
+  login_holds: boolean
 }
 
-// In this order: a key that is revoked after its tokens' revisions were read makes them stale, one that was revoked before
-// does not hold.
+/** What a token goes back to that is asked for by exchange: an issuer's word, or a token of ours. */
+export interface Source {
+  /** `revision`: as it was when the login was verified; null where a token says so, which is stale if it was changed. */
+  issuer?: { id: string; revision: number | null; anonymous: boolean } | undefined
+  token?: Revocable | undefined
+}
+
+// In this order: what is revoked after the revisions of a token were read makes it stale, what was revoked before does not hold.
 const READ_ISSUING_FACTS = {
   name: 'read_issuing_facts',
   text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
-    'catalogue', tenantry.read_catalogue_keys(), 'holds', tenantry.holds_api_key($3, $4, $5)) as value`,
-}
-
-const READ_UNASKED_FACTS = {
-  name: 'read_unasked_facts',
-  text: `select json_build_object('facts', tenantry.read_facts($1, $2, null),
-    'catalogue', tenantry.read_catalogue_keys(), 'holds', true) as value`,
+    'catalogue', tenantry.read_catalogue_keys(),
+    'holds', $4::uuid is null or tenantry.holds_api_key($3, $4, $5),
+    'login_holds', ($6::uuid is null or tenantry.holds_login($6, $7, $8))
+      and ($9::uuid is null or tenantry.find_revoked($9, $10, $11, $12, $5) = '{}')) as value`,
 }
 
 /** Without a user: what a machine's token is issued on. Without a principal: for whoever has logged in elsewhere. */
@@ -89,13 +97,16 @@ export const readFactsToIssue = async (
   { tenant_id, user_id }: { tenant_id: string; user_id: string | null },
   principal: Principal | undefined,
   now: Date,
+  { issuer, token }: Source = {},
 ): Promise<IssuingFacts> => {
-  const found = await (principal === undefined
-    ? database.call(READ_UNASKED_FACTS, tenant_id, user_id)
-    : database.call(
-        ...([READ_ISSUING_FACTS, tenant_id, user_id] as const),
-        ...[principal.tenant_id ?? PLATFORM, principal.id, now.toISOString()],
-      ))
+  const key = principal === undefined ? [null, null] : [principal.tenant_id ?? PLATFORM, principal.id]
+  const login = issuer === undefined ? [null, null, false] : [issuer.id, issuer.revision, issuer.anonymous]
+  const [of_tenant, , revision, platform_revision, targets] = token ? bearerOf(token, now) : [null, null, 0, 0, []]
+  const subject = [of_tenant, revision, platform_revision, targets]
+  const found = await database.call(
+    ...([READ_ISSUING_FACTS, tenant_id, user_id] as const),
+    ...[...key, now.toISOString(), ...login, ...subject],
+  )
   const { facts, ...rest } = found as IssuingFacts // the statement's own shape
   return { ...rest, facts: asCatalogued(facts) }
 }
@@ -107,6 +118,62 @@ export const readFactsOfUser = async (
   user_id: string,
 ): Promise<MemberFacts | null> =>
   asCatalogued((await database.call(READ_FACTS, tenant_id, user_id, null)) as MemberFacts | null) // the function's own shape
+
+// One call of the function after the other, in the server: each of the facts is of one snapshot, and all come in one round trip.
+const READ_FACTS_OF_USERS = {
+  name: 'read_facts_of_users',
+  text: `select coalesce(json_agg(tenantry.read_facts(a.tenant_id, a.id, null) order by a.place), '[]') as value
+    from unnest($1::uuid[], $2::text[]) with ordinality as a (tenant_id, id, place)`,
+}
+const READ_FACTS_OF_API_KEYS = {
+  name: 'read_facts_of_api_keys',
+  text: `select coalesce(json_agg(tenantry.read_api_key_facts(a.tenant_id, a.id) order by a.place), '[]') as value
+    from unnest($1::uuid[], $2::uuid[]) with ordinality as a (tenant_id, id, place)`,
+}
+
+/** In the order of those asked for. */
+export const readFactsOfUsers = async (
+  database: Database,
+  users: readonly { tenant_id: string; user_id: string }[],
+): Promise<(MemberFacts | null)[]> => {
+  const [tenants, ids] = [users.map(({ tenant_id }) => tenant_id), users.map(({ user_id }) => user_id)]
+  const found = (await database.call(READ_FACTS_OF_USERS, tenants, ids)) as (MemberFacts | null)[] // the statement's own shape
+  return found.map(asCatalogued)
+}
+
+/** In the order of those asked for. */
+export const readFactsOfApiKeys = (
+  database: Database,
+  keys: readonly { tenant_id: string; id: string }[],
+): Promise<(ApiKeyFacts | null)[]> => {
+  const [tenants, ids] = [keys.map(({ tenant_id }) => tenant_id), keys.map(({ id }) => id)]
+  return database.call(READ_FACTS_OF_API_KEYS, tenants, ids) as Promise<(ApiKeyFacts | null)[]> // the statement's own shape
+}
+
+/** What `read_member_facts` answers; `facts.membership` is null where somebody was removed that very moment. */
+export interface MembersPage {
+  revision: number
+  platform_revision: number
+  members: { id: string; facts: MemberFacts | null }[]
+}
+
+const READ_MEMBER_FACTS = { name: 'read_member_facts', text: 'select tenantry.read_member_facts($1, $2, $3) as value' }
+
+/** The members after one, in the order of their ids. Null: there is no such tenant. */
+export const readFactsOfMembers = async (
+  database: Database,
+  tenant_id: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<MembersPage | null> => {
+  const page = (await database.call(READ_MEMBER_FACTS, tenant_id, after, limit)) as MembersPage | null // the function's own shape
+  return page && { ...page, members: page.members.map(({ id, facts }) => ({ id, facts: asCatalogued(facts) })) }
+}
+
+const READ_CATALOGUE_KEYS = { name: 'read_catalogue_keys', text: 'select tenantry.read_catalogue_keys() as value' }
+
+/** The product's permissions. */
+export const readCatalogueKeys = (database: Database): Promise<string[]> =>
+  database.call(READ_CATALOGUE_KEYS) as Promise<string[]> // the function's own shape
 
 const READ_BEARER_FACTS = {
   name: 'read_bearer_facts',

@@ -6,6 +6,17 @@ export const wholeNumber = (text: string): number => {
   throw new InvalidArgumentError('It is a whole number from 1.')
 }
 
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i
+
+/** As RFC 3339 has it; the seconds may be left out. */
+export const instant = (text: string): string => {
+  const time = new Date(text)
+  if (INSTANT.test(text) && !Number.isNaN(time.getTime())) return time.toISOString()
+  throw new InvalidArgumentError('It is an instant with its zone, e.g. 2027-01-31T18:00:00Z.')
+}
+
+export const instantOrNever = (text: string): string => (text === 'never' ? text : instant(text))
+
 /** An option that may be given several times. */
 export const several = (text: string, before: string[] = []): string[] => [...before, text]
 

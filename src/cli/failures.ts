@@ -41,8 +41,12 @@ const problemOf = async (error: Error): Promise<Failure | undefined> => {
   const { TenantryProblem } = await import('@tenantry/client')
   if (!(error instanceof TenantryProblem)) return undefined
   const { code, status, problem, message } = error
+  if (problem?.code === 'tenant.required') return { exit: EXIT.failed, ...problem, ...ON_COMMAND_LINE }
   return problem === null ? { exit: EXIT.failed, code, status, detail: message } : { exit: EXIT.failed, ...problem }
 }
+
+/** On a command line the tenant is no field. */
+const ON_COMMAND_LINE = { detail: 'The key belongs to no tenant: say with --tenant which one is meant.', errors: [] }
 
 /** An error of the network, the file system or PostgreSQL has a code, which is enough to act upon. */
 const operationalOf = (error: Error): Failure | undefined => {

@@ -1,6 +1,6 @@
 // tenantry keys create | list | revoke | rotate
 import type { Command } from 'commander'
-import { given, several, wholeNumber } from './arguments.ts'
+import { given, instant, several, wholeNumber } from './arguments.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
@@ -20,7 +20,7 @@ export const addKeyCommands = (program: Command): void => {
     .requiredOption('--permission <pattern>', "what it may do, e.g. 'tenantry.*'; may be given several times", several)
     .option('--exclude <pattern>', 'what it may not do all the same; may be given several times', several)
     .option('--tenant <tenant>', 'a key of this tenant alone: its id or slug')
-    .option('--expires-at <instant>', 'when it ends, e.g. 2027-01-31T18:00:00Z')
+    .option('--expires-at <instant>', 'when it ends, e.g. 2027-01-31T18:00:00Z', instant)
     .action(create)
   onService(keys.command('list').description('list API keys, oldest first; never their secrets'))
     .option('--tenant <tenant>', 'only of this tenant: its id or slug')

@@ -1,8 +1,9 @@
 // tenantry members add | list | update | suspend | reactivate | sign-out | remove
 import type { components } from '@tenantry/client/contract'
 import { type Command, Option } from 'commander'
-import { given, several, wholeNumber } from './arguments.ts'
+import { given, instant, instantOrNever, several, wholeNumber } from './arguments.ts'
 import { UsageError } from './failures.ts'
+import { membershipId } from './member-names.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
@@ -36,7 +37,7 @@ export const addMemberCommands = (program: Command): void => {
     .option('--role <key>', 'a role; may be given several times (default: member)', several)
     .option('--email <email>', "the member's e-mail address")
     .option('--display-name <name>', "the member's name, for display")
-    .option('--expires-at <instant>', 'when the membership ends, e.g. 2027-01-31T18:00:00Z')
+    .option('--expires-at <instant>', 'when the membership ends, e.g. 2027-01-31T18:00:00Z', instant)
     .action(add)
   onService(members.command('list').description('list all members, oldest first'))
     .option('--tenant <tenant>', 'only of this tenant: its id or slug')
@@ -46,58 +47,69 @@ export const addMemberCommands = (program: Command): void => {
     .option('--limit <n>', 'stop after so many', wholeNumber)
     .action(list)
   onService(members.command('update').description("change a member's roles or end"))
-    .argument('<id>', MEMBERSHIP)
+    .argument('<member>', MEMBER)
+    .option('--tenant <tenant>', OF_TENANT)
     .option('--role <key>', 'a role; those given take the place of all held; may be given several times', several)
-    .option('--expires-at <instant>', 'when the membership ends; `never` for no end')
+    .option(
+      '--expires-at <instant>',
+      'when the membership ends, e.g. 2027-01-31T18:00:00Z; `never` for no end',
+      instantOrNever,
+    )
     .action(update)
   for (const [name, { description }] of Object.entries(MOVES)) {
     onService(members.command(name).description(description))
-      .argument('<id>', MEMBERSHIP)
+      .argument('<member>', MEMBER)
+      .option('--tenant <tenant>', OF_TENANT)
       .option('--reason <text>', 'why; kept beside the history')
-      .action((id: string, options: Move) => move(MOVES[name as keyof typeof MOVES].url, id, options))
+      .action((member: string, options: Move) => move(MOVES[name as keyof typeof MOVES].url, member, options))
   }
   onService(members.command('remove').description('remove a member from the tenant'))
-    .argument('<id>', MEMBERSHIP)
+    .argument('<member>', MEMBER)
+    .option('--tenant <tenant>', OF_TENANT)
     .action(remove)
 }
 
-const MEMBERSHIP = "the membership's id, as `members list` shows it"
+const MEMBER = "the user id, or the membership's id, as `members list` shows them"
+const OF_TENANT = "the tenant that the user is a member of: its id or slug (a tenant's own key may leave it out)"
 const MOVES = {
   suspend: { url: '/memberships/{membership_id}/suspend', description: 'suspend a member; the roles stay' },
   reactivate: { url: '/memberships/{membership_id}/reactivate', description: "end a member's suspension" },
   'sign-out': { url: '/memberships/{membership_id}/sign-out', description: 'end all tokens of a member' },
 } as const
 
-type Move = ServiceOptions & { reason?: string }
+type OfMember = ServiceOptions & { tenant?: string }
+type Move = OfMember & { reason?: string }
 
 const move = (
   url: (typeof MOVES)[keyof typeof MOVES]['url'],
-  membership_id: string,
-  { reason, ...options }: Move,
+  member: string,
+  { tenant, reason, ...options }: Move,
 ): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
+    const membership_id = await membershipId(tenantry, member, tenant)
     const answer = tenantry.POST(url, { params: { path: { membership_id } }, body: given({ reason }) })
     const membership = await unwrap(answer)
     print(options, membership, describe(membership))
   })
 
 const update = (
-  membership_id: string,
-  { role, expiresAt, ...options }: ServiceOptions & { role?: string[]; expiresAt?: string },
+  member: string,
+  { tenant, role, expiresAt, ...options }: OfMember & { role?: string[]; expiresAt?: string },
 ): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
     const body = given({ roles: role, expires_at: expiresAt === 'never' ? null : expiresAt })
     if (Object.keys(body).length === 0) throw new UsageError('there is nothing to change: give --role or --expires-at')
-    const path = { membership_id }
+    const path = { membership_id: await membershipId(tenantry, member, tenant) }
     const membership = await unwrap(tenantry.PATCH('/memberships/{membership_id}', { params: { path }, body }))
     print(options, membership, describe(membership))
   })
 
-const remove = (membership_id: string, options: ServiceOptions): Promise<void> =>
+const remove = (member: string, { tenant, ...options }: OfMember): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
+    const membership_id = await membershipId(tenantry, member, tenant)
     await unwrap(tenantry.DELETE('/memberships/{membership_id}', { params: { path: { membership_id } } }))
     print(options, { id: membership_id, removed: true }, [`${membership_id} is removed`])
   })

@@ -1,8 +1,13 @@
 // The `tenantry` command: which commands there are. Each loads what it needs when it runs, so that --help is quick.
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addApplyCommand } from './apply.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addEventCommands } from './events.ts'
+import { addExplainCommand } from './explain.ts'
+import { addExportCommand } from './export.ts'
 import { reportFailure } from './failures.ts'
+import { addIssuerCommands } from './issuers.ts'
 import { addKeyCommands } from './keys.ts'
 import { addMemberCommands } from './members.ts'
 import { addMigrateCommand } from './migrate.ts'
@@ -43,7 +48,13 @@ Exit status: 0 done; 1 refused, failed, or found not to be right; 2 wrong usage;
   addMemberCommands(program)
   addRoleCommands(program)
   addKeyCommands(program)
+  addIssuerCommands(program)
   addTokenCommands(program)
+  addExplainCommand(program)
+  addEventCommands(program)
+  program.commandsGroup('Access as a file:')
+  addApplyCommand(program)
+  addExportCommand(program)
   return program
 }
 

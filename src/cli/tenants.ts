@@ -1,10 +1,10 @@
-// tenantry tenants create | list | suspend | reactivate | delete | restore
+// tenantry tenants create | list | update | suspend | reactivate | delete | restore
 import type { TenantryClient } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { type Command, Option } from 'commander'
 import { isId } from '../ids.ts'
 import { given, wholeNumber } from './arguments.ts'
-import { CommandError } from './failures.ts'
+import { CommandError, UsageError } from './failures.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
@@ -17,6 +17,13 @@ interface Create extends ServiceOptions {
   slug?: string
   owner?: string
   ownerEmail?: string
+  roleSet?: string
+}
+
+interface Update extends ServiceOptions {
+  name?: string
+  slug?: string
+  roleSet?: string
 }
 
 interface List extends ServiceOptions {
@@ -40,18 +47,25 @@ const move =
 export const addTenantCommands = (program: Command): void => {
   const tenants = program
     .command('tenants')
-    .description('create, list, suspend, reactivate, delete and restore tenants')
+    .description('create, list, change, suspend, reactivate, delete and restore tenants')
   onService(tenants.command('create').description('create a tenant, and its first owner with it'))
     .argument('<name>', 'the name, for display')
     .option('--slug <slug>', 'its short name (default: made from the name)')
     .option('--owner <user_id>', 'the user who owns it, as the identity provider names them')
     .option('--owner-email <email>', "the owner's e-mail address")
+    .option('--role-set <key>', 'the set of shared roles that it may give (default: the default set)')
     .action(create)
   onService(tenants.command('list').description('list all tenants, oldest first'))
     .addOption(new Option('--status <status>', 'only tenants with this status').choices(STATUSES))
     .option('--q <text>', 'only tenants with this in the name or slug')
     .option('--limit <n>', 'stop after so many', wholeNumber)
     .action(list)
+  onService(tenants.command('update').description("change a tenant's name, slug or set of roles"))
+    .argument('<tenant>', 'its id or slug')
+    .option('--name <name>', 'the name, for display')
+    .option('--slug <slug>', 'its short name; the one before stays reserved for it for 90 days')
+    .option('--role-set <key>', 'the set of shared roles that it may give; `none` for the default set')
+    .action(update)
   onService(tenants.command('suspend').description('suspend a tenant: its checks deny, it gets no tokens'))
     .argument('<tenant>', 'its id or slug')
     .option('--reason <text>', 'why; kept beside the history')
@@ -71,8 +85,18 @@ export const addTenantCommands = (program: Command): void => {
     .action(move('/tenants/{tenant_id}/restore'))
 }
 
-const describe = ({ id, slug, name, status, deletes_at, created_at }: Tenant): string[] =>
-  fieldsOf({ id, slug, name, status, deletes_at, created_at })
+const describe = ({ id, slug, name, status, role_set, deletes_at, created_at }: Tenant): string[] =>
+  fieldsOf({ id, slug, name, status, role_set, deletes_at, created_at })
+
+const update = (named: string, { name, slug, roleSet, ...options }: Update): Promise<void> =>
+  withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const body = given({ name, slug, role_set: roleSet === 'none' ? null : roleSet })
+    if (Object.keys(body).length === 0) throw new UsageError('there is nothing to change: give --name or another')
+    const path = { tenant_id: await tenantId(tenantry, named) }
+    const tenant = await unwrap(tenantry.PATCH('/tenants/{tenant_id}', { params: { path }, body }))
+    print(options, tenant, describe(tenant))
+  })
 
 const remove = (named: string, options: ServiceOptions): Promise<void> =>
   withService(options, async (tenantry) => {
@@ -82,11 +106,13 @@ const remove = (named: string, options: ServiceOptions): Promise<void> =>
     print(options, tenant, describe(tenant))
   })
 
-const create = (name: string, { slug, owner, ownerEmail, ...options }: Create): Promise<void> =>
+const create = (name: string, { slug, owner, ownerEmail, roleSet, ...options }: Create): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
     const first = owner === undefined ? undefined : given({ user_id: owner, email: ownerEmail })
-    const tenant = await unwrap(tenantry.POST('/tenants', { body: given({ name, slug, owner: first }) }))
+    const tenant = await unwrap(
+      tenantry.POST('/tenants', { body: given({ name, slug, owner: first, role_set: roleSet }) }),
+    )
     print(options, tenant, describe(tenant))
   })
 

@@ -1,9 +1,10 @@
-// tenantry tokens inspect
+// tenantry tokens inspect, and where `tokens issue` hangs
 import type { Command } from 'commander'
 import { CommandError, EXIT, UsageError } from './failures.ts'
 import { print } from './output.ts'
 import { ANSWER_WITHIN_MS, explainSilence, serviceUrl } from './service.ts'
 import type { Expectation, Inspection } from './token-inspection.ts'
+import { addIssueCommand } from './token-issue.ts'
 import { linesOf } from './token-words.ts'
 
 interface Options {
@@ -14,7 +15,8 @@ interface Options {
 }
 
 export const addTokenCommands = (program: Command): void => {
-  const tokens = program.command('tokens').description('look into tokens')
+  const tokens = program.command('tokens').description('issue tokens, and look into them')
+  addIssueCommand(tokens)
   tokens
     .command('inspect')
     .description('show what a token says, and whether it is valid')

@@ -100,8 +100,11 @@ export const SERVICE_FUNCTIONS = [
   'locate_slug(text)',
   'find_issuers(text, uuid)',
   'find_issuers_of(text, text[], integer)',
+  'holds_login(uuid, bigint, boolean)',
   'read_catalogue_keys()',
   'read_changes(text)',
+  'read_member_facts(uuid, uuid, integer)',
+  'read_revisions(uuid[])',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

@@ -44,6 +44,29 @@ export const histories = tenantry.table('histories', {
   head_hash: bytes().notNull(),
 })
 
+/** Which shared roles a tenant may give: the platform's, named by tenants. `owner` is in each, named or not. */
+export const roleSets = tenantry.table(
+  'role_sets',
+  {
+    history_id: uuid().notNull(),
+    id: uuid().notNull(),
+    key: text().notNull(),
+    name: text().notNull(),
+    roles: text().array().notNull(),
+    default: boolean().notNull(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'role_sets_pkey', columns: [t.history_id, t.id] }),
+    unique('role_sets_key').on(t.key),
+    foreignKey({ name: 'role_sets_history', columns: [t.history_id], foreignColumns: [histories.id] }),
+    uniqueIndex('role_sets_one_default').on(t.history_id).where(sql`"default"`),
+    check('role_sets_platform', sql.raw(`history_id = '${PLATFORM}'::uuid`)),
+  ],
+)
+
 export const tenants = tenantry.table(
   'tenants',
   {
@@ -53,6 +76,7 @@ export const tenants = tenantry.table(
     status: text({ enum: ['active', 'suspended', 'archived', 'deletion_scheduled', 'erased'] }).notNull(),
     settings: jsonb().$type<JsonObject>().notNull(),
     metadata: jsonb().$type<JsonObject>().notNull(),
+    role_set: text(),
     deletes_at: instant(),
     revision: revision(),
     created_at: instant().notNull(),
@@ -60,6 +84,8 @@ export const tenants = tenantry.table(
   },
   (t) => [
     foreignKey({ name: 'tenants_history', columns: [t.id], foreignColumns: [histories.id] }),
+    foreignKey({ name: 'tenants_role_set', columns: [t.role_set], foreignColumns: [roleSets.key] }),
+    index('tenants_of_role_set').on(t.role_set).where(sql`role_set is not null`),
     index('tenants_slug').on(t.slug),
     index('tenants_deletes_at').on(t.deletes_at).where(sql`deletes_at is not null`),
     check('tenants_not_platform', sql.raw(`id <> '${PLATFORM}'::uuid`)),

@@ -1,6 +1,12 @@
 // Where facts come from: read from the database for every question, or from memory for as long as they may be old. Both
 // answer the same; what writes, issues or reports asks the database.
-import { type ApiKeyFacts, type MemberFacts, readFactsOfApiKey, readFactsOfUser } from '../authorization/facts.ts'
+import {
+  type ApiKeyFacts,
+  type AtRevisions,
+  type MemberFacts,
+  readFactsOfApiKey,
+  readFactsOfUser,
+} from '../authorization/facts.ts'
 import type { Database } from '../database/scope.ts'
 import { apiKeyTarget, membershipTarget, roleTarget } from '../revocations/targets.ts'
 import type { Soon } from '../soon.ts'
@@ -16,7 +22,7 @@ export interface Demand {
 export interface FactsSource {
   /** Null: there is no such tenant. */
   ofUser(tenant_id: string, user_id: string, demand?: Demand): Soon<MemberFacts | null>
-  ofApiKey(tenant_id: string, api_key_id: string): Soon<ApiKeyFacts | null>
+  ofApiKey(tenant_id: string, api_key_id: string, demand?: Demand): Soon<ApiKeyFacts | null>
 }
 
 export const factsFrom = (database: Database): FactsSource => ({
@@ -30,7 +36,7 @@ export const namesOfMember = ({ tenant, membership }: MemberFacts): string[] => 
   ...(membership ? [membershipTarget(membership.id), ...membership.roles.map(({ key }) => roleTarget(key))] : []),
 ]
 
-const reaches = (facts: MemberFacts, { revision = 0, platform_revision = 0 }: Demand): boolean =>
+const reaches = (facts: AtRevisions, { revision = 0, platform_revision = 0 }: Demand): boolean =>
   facts.revision >= revision && facts.platform_revision >= platform_revision
 
 export const factsThrough = (cache: Cache, database: Database): FactsSource => ({
@@ -43,10 +49,11 @@ export const factsThrough = (cache: Cache, database: Database): FactsSource => (
       ...(demand && { suffices: (facts) => reaches(facts, demand) }),
     }),
 
-  ofApiKey: (tenant_id, api_key_id) =>
+  ofApiKey: (tenant_id, api_key_id, demand) =>
     cache.get(`api_key:${tenant_id}:${api_key_id}`, {
       read: () => readFactsOfApiKey(database, tenant_id, api_key_id),
       isKept: ({ api_key }) => api_key !== null,
       namesOf: () => [tenantName(tenant_id), apiKeyTarget(api_key_id)],
+      ...(demand && { suffices: (facts) => reaches(facts, demand) }),
     }),
 })

@@ -1,12 +1,14 @@
 // May this principal call this operation, and what may the transaction touch? Runs in preHandler, on validated input.
 // The tenant comes from the verified principal; a platform credential may name one, or an item of one.
 import type { FastifyRequest } from 'fastify'
+import { awaitRevisions, demandsIn, IN_HEADER } from '../authorization/consistency.ts'
+import { itemsOf } from '../authorization/items.ts'
 import { PLATFORM } from '../database/schema.ts'
 import type { Database, Scope } from '../database/scope.ts'
 import { type Code, Problem } from '../errors.ts'
 import { after, type Soon } from '../soon.ts'
 import { isNarrowed } from '../tokens/claims.ts'
-import type { Operation } from './contract.ts'
+import { declaredHeader, MIN_REVISION, type Operation } from './contract.ts'
 import { type MemberPrincipal, mayDo, type Principal } from './principal.ts'
 
 type Fields = Record<string, unknown>
@@ -34,10 +36,30 @@ export const authorizeWith =
     requireOwnTenant(principal, named)
     requireActiveTenant(principal, operation)
     requirePermission(principal, request, operation)
-    return after(scopeOf(database, request, named), (scope) => {
-      request.scope = scope
-    })
+    if (operation.method !== 'GET') return enter(database, request, named)
+    return awaitDemanded(database, request, operation, named).then(() => enter(database, request, named))
   }
+
+const enter = (database: Database, request: FastifyRequest, named: string | undefined): Soon<void> =>
+  after(scopeOf(database, request, named), (scope) => {
+    request.scope = scope
+  })
+
+/**
+ * Before anything is looked up: what was just written may be what is asked for. A check looks by itself whether its facts are
+ * as new as demanded, because it may have kept some.
+ */
+const awaitDemanded = (
+  database: Database,
+  request: FastifyRequest,
+  operation: Operation,
+  named: string | undefined,
+): Promise<void> => {
+  const only = request.principal.tenant_id ?? named
+  const isAsked = (tenant_id: string): boolean => only === undefined || only === tenant_id
+  const demanded = declaredHeader(MIN_REVISION, request, operation) as string | undefined // validated as a header
+  return awaitRevisions(database, demandsIn(demanded, IN_HEADER, isAsked))
+}
 
 /** Only where the contract declares it: a `tenant_id` that a standard's open body happens to carry names nothing. */
 const namedTenant = (request: FastifyRequest, { tenant_named_in }: Operation): string | undefined => {
@@ -69,14 +91,16 @@ const requirePermission = (principal: Principal, request: FastifyRequest, { perm
 const isSelf = ({ id, user_id, token }: MemberPrincipal, request: FastifyRequest, self: Operation['self']): boolean => {
   if (self === 'tenant') return true
   if (isNarrowed(token)) return false
-  return self === 'membership' ? isOwnMembership(id, request) : self === 'subject' && isOwnSubject(user_id, request)
+  if (self === 'membership') return isOwnMembership(id, request)
+  if (self === 'subject') return isAbout(user_id, request.body)
+  return self === 'each_subject' && itemsOf(request.body as Fields).every((item) => isAbout(user_id, item))
 }
 
 const isOwnMembership = (membership_id: string, request: FastifyRequest): boolean =>
   (request.params as Fields).membership_id === membership_id
 
-const isOwnSubject = (user_id: string, request: FastifyRequest): boolean => {
-  const { subject } = request.body as { subject?: { type?: unknown; id?: unknown } }
+const isAbout = (user_id: string, check: unknown): boolean => {
+  const { subject } = (check ?? {}) as { subject?: { type?: unknown; id?: unknown } | null }
   return subject?.type === 'user' && subject.id === user_id
 }
 

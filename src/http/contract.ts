@@ -24,7 +24,7 @@ export interface Operation {
   url: string
   scope: XScope
   permission: string | undefined
-  self: 'membership' | 'subject' | 'tenant' | undefined
+  self: 'membership' | 'subject' | 'each_subject' | 'tenant' | undefined
   /** Tokens for other services pass as well. */
   any_audience: boolean
   /** Who calls may be known from memory, as old as facts may be. */
@@ -92,6 +92,12 @@ export const operationsOf = (contract: unknown): Operation[] => {
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice) refuse(twice, 'the operationId is used twice')
   return operations
+}
+
+/** What the body of an operation must be. */
+export const bodySchemaOf = (operations: readonly Operation[], operation_id: string): Schema => {
+  const { body } = operations.find((each) => each.operation_id === operation_id)?.schema ?? {}
+  return (body ?? refuse(operation_id, 'there is no such operation, or it has no body')) as Schema
 }
 
 const operationOf = (
@@ -294,6 +300,7 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   if_none_match: declaredHeader('if-none-match', request, operation),
   last_event_id: declaredHeader('last-event-id', request, operation),
   idempotency_key: declaredHeader('idempotency-key', request, operation),
+  min_revision: declaredHeader(MIN_REVISION, request, operation),
   authorization: operation.scope === 'client' ? request.headers.authorization : undefined,
   principal: request.principal,
   identities: request.identities,
@@ -301,8 +308,10 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   log: request.log,
 })
 
+export const MIN_REVISION = 'tenantry-min-revision'
+
 /** A header that the operation does not declare was not validated, and means nothing to it. */
-const declaredHeader = (name: string, request: FastifyRequest, { headers }: Operation): unknown =>
+export const declaredHeader = (name: string, request: FastifyRequest, { headers }: Operation): unknown =>
   headers.includes(name) ? request.headers[name] : undefined
 
 const send = (reply: FastifyReply, operation: Operation, answer: Awaited<ReturnType<AnyHandler>>): FastifyReply => {

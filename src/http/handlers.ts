@@ -34,6 +34,8 @@ export interface Call<K extends OperationId = OperationId> {
   if_none_match: string | undefined
   last_event_id: string | undefined
   idempotency_key: string | undefined
+  /** A revision that is demanded of a check; of any other read it is seen to by authorization. */
+  min_revision: string | undefined
   /** Only where the handler authenticates the caller itself (`x-scope: client`). */
   authorization: string | undefined
   principal: Principal

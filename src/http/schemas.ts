@@ -43,18 +43,24 @@ export const compileValidator: FastifySchemaCompiler<Schema> = ({ schema, httpPa
   }
 }
 
+/** For what stands inside a body and is judged by a schema of its own. */
+export const findFaultsOf = (schema: Schema): ((value: unknown) => Pointer[]) => {
+  const validate = bodies.compile(schema)
+  return (value) => (validate(value) ? [] : pointersOf('body', validate.errors ?? []))
+}
+
 /** One part of a request does not meet its schema. */
 export class InvalidPart extends Error {
   readonly pointers: Pointer[]
 
   constructor(part: string, data: unknown, errors: ErrorObject[]) {
     super(`invalid ${part}`)
-    this.pointers =
-      data === null
-        ? [{ pointer: '', detail: 'A JSON body is required.' }]
-        : errors.slice(0, MOST_ERRORS).map((error) => ({ pointer: pointerOf(part, error), detail: sentenceOf(error) }))
+    this.pointers = data === null ? [{ pointer: '', detail: 'A JSON body is required.' }] : pointersOf(part, errors)
   }
 }
+
+const pointersOf = (part: string, errors: readonly ErrorObject[]): Pointer[] =>
+  errors.slice(0, MOST_ERRORS).map((error) => ({ pointer: pointerOf(part, error), detail: sentenceOf(error) }))
 
 const MOST_ERRORS = 20
 const PREFIX: Record<string, string> = { body: '', querystring: 'query', params: 'path', headers: 'header' }

@@ -35,10 +35,10 @@ export const issuerHandlers = ({ database, write, addresses }: Services): Pick<H
       return { status: 201, body: viewOf(issuer), headers }
     }),
 
-  listIssuers: async ({ scope, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+  listIssuers: async ({ scope, query: { limit = DEFAULT_LIMIT, cursor, shared } }) => {
     const after = afterId(cursor)
     const rows = await database.within(scope, 'list the issuers of the platform and all tenants', (tx) =>
-      listIssuers(tx, { history_id: tenantOf(scope), after, limit: limit + 1 }),
+      listIssuers(tx, { history_id: tenantOf(scope), shared, after, limit: limit + 1 }),
     )
     return { status: 200, body: pageOf(rows, limit, viewOf, ({ id }) => id) }
   },

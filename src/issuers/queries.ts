@@ -1,12 +1,15 @@
 // SQL of trusted issuers; private to this slice.
-import { and, asc, count, eq, gt, type SQL } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
 import { issuers } from '../database/schema.ts'
 import type { Database, Tx } from '../database/scope.ts'
 
 export type IssuerRow = typeof issuers.$inferSelect
 
 /** What a token is verified by. */
-export type TrustedIssuer = Omit<IssuerRow, 'history_id' | 'created_at' | 'updated_at'>
+export type TrustedIssuer = Omit<IssuerRow, 'history_id' | 'created_at' | 'updated_at'> & {
+  /** What its user ids must not begin with: another shared issuer's do. */
+  reserved_prefixes: string[]
+}
 
 const FIND = { name: 'find_issuers', text: 'select tenantry.find_issuers($1, $2) as value' }
 
@@ -55,12 +58,17 @@ export const hasPrefix = async (tx: Tx, history_id: string, user_id_prefix: stri
   return found.length > 0
 }
 
-export const listIssuers = (
-  tx: Tx,
-  { history_id, after, limit }: { history_id: string | undefined; after: string | undefined; limit: number },
-): Promise<IssuerRow[]> => {
+export interface Filter {
+  history_id: string | undefined
+  shared: boolean | undefined
+  after: string | undefined
+  limit: number
+}
+
+export const listIssuers = (tx: Tx, { history_id, shared, after, limit }: Filter): Promise<IssuerRow[]> => {
   const wanted: (SQL | undefined)[] = [
     history_id === undefined ? undefined : eq(issuers.history_id, history_id),
+    shared === undefined ? undefined : shared ? isNull(issuers.tenant_id) : isNotNull(issuers.tenant_id),
     after === undefined ? undefined : gt(issuers.id, after),
   ]
   return tx

@@ -124,7 +124,7 @@ const authTimeOf = ({ auth_time }: Record<string, unknown>, iat: number): number
   isSeconds(auth_time) ? Math.min(Math.floor(auth_time), iat) : iat
 
 const userIdOf = (claims: Record<string, unknown>, issuer: TrustedIssuer): string => {
-  const { user_id_claim, user_id_prefix, tenant_id, email_claim } = issuer
+  const { user_id_claim, user_id_prefix, tenant_id, email_claim, reserved_prefixes } = issuer
   const id = Object.hasOwn(claims, user_id_claim) ? claims[user_id_claim] : undefined
   if (typeof id !== 'string' || id === '' || !isStorable(id))
     return refuse(`The subject token has no user id ("${user_id_claim}").`)
@@ -132,8 +132,9 @@ const userIdOf = (claims: Record<string, unknown>, issuer: TrustedIssuer): strin
     refuse('The e-mail address, which is the user id, is not verified.')
   const user_id = `${user_id_prefix}${id}`
   if (user_id.length > LONGEST_USER_ID) refuse('The user id of the subject token is too long.')
-  // Reserved: a machine's name, and the users of a tenant's own issuer, of whom a shared one has no say.
+  // Reserved: a machine's name, another shared issuer's users, and those of a tenant's own, of whom a shared one has no say.
   const isReserved =
-    user_id.startsWith(API_KEY_SUBJECT_PREFIX) || (tenant_id === null && user_id.startsWith(ASSIGNED_PREFIX))
+    [API_KEY_SUBJECT_PREFIX, ...reserved_prefixes].some((prefix) => user_id.startsWith(prefix)) ||
+    (tenant_id === null && user_id.startsWith(ASSIGNED_PREFIX))
   return isReserved ? refuse('The user id of the subject token is reserved.') : user_id
 }

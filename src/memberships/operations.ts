@@ -1,7 +1,12 @@
 // What happens to a membership, inside one scope. Everything is decided under the lock of the tenant's history: the last
 // owner, and what the one acted upon holds at this moment.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwn, requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import {
+  requireEndWithinOwn,
+  requireEndWithinOwnIfGiving,
+  requireMayActOn,
+  requireWithinOwn,
+} from '../authorization/escalation.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
@@ -99,9 +104,10 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
   const { history, membership } = await lockMembership(tx, by, which)
   const { roles: keys, ...fields } = input
   requireFuture(fields.expires_at, by.now)
-  const given = keys && (await resolveRoles(tx, which.tenant_id, keys))
+  const given = keys && (await resolveRoles(tx, which.tenant_id, keys, membership.roles))
   const roles = given ?? membership.roles
-  requireWithinOwn(by.principal, roles, membership.roles)
+  requireWithinOwn(by.principal, roles)
+  requireMayActOn(by.principal, membership.roles)
   const keysOf = (held: { key: string }[]): string[] => held.map(({ key }) => key)
   if (isSame({ ...membership, roles: keysOf(membership.roles) }, { ...fields, roles: keysOf(roles) })) {
     return { membership, history }
@@ -146,7 +152,7 @@ export const moveMembership = async (
 ): Promise<Changed> => {
   const { type, to } = MOVES[move]
   const { history, membership } = await lockMembership(tx, by, which)
-  requireWithinOwn(by.principal, membership.roles)
+  requireMayActOn(by.principal, membership.roles)
   if (membership.status === to) {
     if (to === 'suspended') announceRevocations(tx)
     return { membership, history }
@@ -168,7 +174,7 @@ export const moveMembership = async (
 /** Makes every token of the membership stale, and every sign-in from before worthless. */
 export const signOut = async (tx: Tx, by: By, which: Which, reason: string | undefined): Promise<Changed> => {
   const { history, membership } = await lockMembership(tx, by, which)
-  if (!isOneself(by, which)) requireWithinOwn(by.principal, membership.roles)
+  if (!isOneself(by, which)) requireMayActOn(by.principal, membership.roles)
   const at = by.now.toISOString()
   const row = await updateMembership(tx, which, { signed_out_at: at, revision: history.next, updated_at: at })
   await history.append(tx, {
@@ -183,7 +189,7 @@ const isOneself = ({ principal }: By, { id }: Which): boolean => principal.kind 
 
 export const removeMembership = async (tx: Tx, by: By, which: Which): Promise<History> => {
   const { history, membership } = await lockMembership(tx, by, which)
-  if (!isOneself(by, which)) requireWithinOwn(by.principal, membership.roles)
+  if (!isOneself(by, which)) requireMayActOn(by.principal, membership.roles)
   await requireOwnerRemains(tx, membership, undefined)
   await deleteMembership(tx, which)
   const roles = membership.roles.map(({ key }) => key)

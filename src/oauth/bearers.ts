@@ -1,19 +1,14 @@
 // Who is behind a token that is brought to be exchanged (RFC 8693 §2.1): somebody who logged in at a trusted issuer, or the
 // holder of a token of ours.
-import { type Actor, type Grant, TenantryError, type TokenClaims } from '@tenantry/client'
+import type { Actor, Grant, TokenClaims } from '@tenantry/client'
+import type { Source } from '../authorization/facts.ts'
 import type { Database } from '../database/scope.ts'
-import { Problem } from '../errors.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import { type ApiKeyPrincipal, mayDo } from '../http/principal.ts'
 import type { IssuerKeys } from '../issuers/keys.ts'
 import { findIssuers, type TrustedIssuer } from '../issuers/queries.ts'
-import {
-  audiencesIn,
-  claimedIssuerOf,
-  type Subject,
-  SubjectTokenError,
-  verifySubjectToken,
-} from '../issuers/subject-tokens.ts'
+import { audiencesIn, claimedIssuerOf, type Subject, SubjectTokenError } from '../issuers/subject-tokens.ts'
+import { askIssuer, NOT_TRUSTED } from '../issuers/vouching.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
 import { isBoundToTenant, isNarrowed, isVouchedFor, type Login } from '../tokens/claims.ts'
 
@@ -45,6 +40,10 @@ export interface Bearer {
   grants: readonly Grant[] | undefined
   /** Who acts for the user already. */
   act: Actor | undefined
+  /** What it was narrowed to, in words. */
+  scope: string | undefined
+  /** What must still hold when the new token is made. */
+  rests_on: Source
 }
 
 const LONGEST_SESSION_SECONDS = 86_400 // after that a new login is needed, however often tokens were exchanged
@@ -65,7 +64,10 @@ export const actorOf = async (services: BearerServices, shown: Shown): Promise<{
     const { user_id: sub, exp } = (await strangerOf(services, shown)).subject
     return { sub, exp }
   }
+  if (own.act !== undefined) refuse('Who acts for somebody does not act for another: show a token of your own.')
   if (own.client_id !== shown.client?.id) requireMayBring(services, own, shown)
+  const isLocal = own.membership_id !== null && (isBoundToTenant(own) || isVouchedFor(own))
+  if (isLocal && own.tenant_id !== shown.tenant_id) refuse('The actor is known in another tenant only.')
   return { sub: own.sub, exp: own.exp }
 }
 
@@ -88,8 +90,12 @@ interface Stranger {
 
 const strangerOf = async (services: BearerServices, shown: Shown): Promise<Stranger> => {
   const issuer = await trustedFor(services, shown)
-  if (issuer === undefined) return notTrusted('no issuer of this name is trusted for this audience')
-  const subject = await verified(services, issuer, shown)
+  if (issuer === undefined) return refuse(NOT_TRUSTED)
+  const subject = await askIssuer(issuer, shown.token, services.issuer_keys, shown).catch((error: unknown) => {
+    if (!(error instanceof SubjectTokenError)) throw error
+    const why = error.cause instanceof Error ? error.cause.message : error.message
+    throw new OAuthError('invalid_request', error.message, { why })
+  })
   if (issuer.client_auth_required && shown.client === undefined) {
     throw new OAuthError('invalid_client', 'Tokens of this issuer are exchanged by authenticated clients only.')
   }
@@ -107,52 +113,48 @@ const trustedFor = async (
   return fit.find(({ tenant_id }) => tenant_id === null) ?? fit[0]
 }
 
-const verified = async (
-  { issuer_keys }: BearerServices,
-  issuer: TrustedIssuer,
-  { token, type, now }: Shown,
-): Promise<Subject> => {
-  try {
-    return await verifySubjectToken(token, issuer, issuer_keys, { type, now })
-  } catch (error) {
-    if (error instanceof SubjectTokenError)
-      return issuer.tenant_id === null ? refuse(error.message) : notTrusted(error.message)
-    if (error instanceof TenantryError) throw new Problem('issuer.unavailable', { cause: error })
-    throw error
-  }
-}
-
-/** One and the same, so that strangers do not learn which issuers a tenant has; the log has the reason. */
-const notTrusted = (why: string): never => {
-  throw new OAuthError('invalid_request', 'The issuer of the token is not trusted here for this token.', { why })
-}
-
 const strangersBearer = async (services: BearerServices, shown: Shown): Promise<Bearer> => {
   const { issuer, subject } = await strangerOf(services, shown)
   const { user_id, auth_time } = subject
+  const { id, revision } = issuer
   return {
     user_id,
-    login: { auth_time, issuer_id: issuer.id, ends_at: auth_time + LONGEST_SESSION_SECONDS },
-    client_id: shown.client?.id ?? issuer.id,
+    login: { auth_time, issuer_id: id, ends_at: auth_time + LONGEST_SESSION_SECONDS },
+    client_id: shown.client?.id ?? id,
     tenant_id: issuer.tenant_id ?? undefined,
     grants: undefined,
-    act: undefined,
+    ...{ act: undefined, scope: undefined },
+    rests_on: { issuer: { id, revision, anonymous: shown.client === undefined } },
   }
 }
 
-/** One of ours: for another tenant or another audience. */
+/**
+ * One of ours: for another tenant or another audience. What goes back to a login counts as that login does, by itself. What
+ * a key vouched for, or vouches for now, counts in the tenants and for the time that the key has a say in.
+ */
 const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown): Bearer => {
   if (claims.membership_id === null) return refuse("A machine's token is not exchanged: use its key.")
   requireMayBring(services, claims, shown)
+  const { client } = shown
   const { auth_time = claims.iat, issuer_id } = claims
-  const isVouched = isVouchedFor(claims) && !mayVouch(shown)
+  const isLogin = !isVouchedFor(claims) && isForUs(services, claims)
+  const isKeptIn = isBoundToTenant(claims) || !(isLogin || (mayVouch(shown) && client?.tenant_id === null))
+  const isKeptTo = claims.act !== undefined || !(isLogin || mayVouch(shown))
   return {
-    ...{ user_id: claims.sub, client_id: shown.client?.id ?? claims.client_id },
-    // What a key vouched for lasts as long as it said, and where it said.
-    login: { auth_time, issuer_id, ends_at: isVouched ? claims.exp : auth_time + LONGEST_SESSION_SECONDS },
-    tenant_id: isBoundToTenant(claims) || isVouched ? claims.tenant_id : undefined,
+    user_id: claims.sub,
+    client_id: isLogin || mayVouch(shown) ? (client?.id ?? issuer_id ?? claims.client_id) : claims.client_id,
+    login: {
+      auth_time,
+      issuer_id: isLogin ? issuer_id : undefined,
+      ends_at: isKeptTo ? claims.exp : auth_time + LONGEST_SESSION_SECONDS,
+    },
+    tenant_id: isKeptIn ? claims.tenant_id : undefined,
     grants: isNarrowed(claims) ? claims.grants : undefined,
-    act: claims.act,
+    ...{ act: claims.act, scope: claims.scope },
+    rests_on: {
+      issuer: issuer_id === undefined ? undefined : { id: issuer_id, revision: null, anonymous: client === undefined },
+      token: claims,
+    },
   }
 }
 
@@ -160,9 +162,11 @@ const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown):
  * Whoever was sent a token to serve its user must not get others with it: only with our audience, or as a client that
  * could have them issued anyway.
  */
-const requireMayBring = ({ config }: BearerServices, { aud }: TokenClaims, shown: Shown): void => {
-  if (mayVouch(shown) || [aud].flat().includes(config.issuer)) return
+const requireMayBring = (services: BearerServices, claims: TokenClaims, shown: Shown): void => {
+  if (mayVouch(shown) || isForUs(services, claims)) return
   refuse('The token is for another audience: exchange one for this service, or with a key that may issue tokens.')
 }
+
+const isForUs = ({ config }: BearerServices, { aud }: TokenClaims): boolean => [aud].flat().includes(config.issuer)
 
 const mayVouch = ({ client }: Shown): boolean => client !== undefined && mayDo(client, 'tenantry.token:issue')

@@ -38,8 +38,10 @@ export const exchangedToken = async (
   if (bearer.login.ends_at <= Math.floor(now.getTime() / 1_000)) refuse('The login is too long ago: log in again.')
   const isElsewhere = [bearer.tenant_id, client?.tenant_id].some((only) => only != null && only !== tenant_id)
   if (tenant_id == null || isElsewhere) throw invalidTarget()
-  const read = await readFactsToIssue(services.database, { tenant_id, user_id: bearer.user_id }, client, now)
+  const who = { tenant_id, user_id: bearer.user_id }
+  const read = await readFactsToIssue(services.database, who, client, now, bearer.rests_on)
   if (!read.holds) throw new OAuthError('invalid_client', 'The API key is over.')
+  if (!read.login_holds) refuse('The token is no good, or access has changed since it was issued.')
   const [facts, member] = requireMember(read.facts, now)
   // Who was signed out since is not brought back by an old login.
   const { signed_out_at } = member
@@ -48,9 +50,10 @@ export const exchangedToken = async (
   }
   const narrowed = narrowTo(bearer.grants ?? grantsOf(member), words)
   const isNarrowed = bearer.grants !== undefined || narrowed.scope !== undefined
-  const { login, act, client_id } = bearer
+  const { login, act, client_id, scope: before } = bearer
+  const scope = narrowed.scope ?? before
   const asked = { issuer: config.issuer, audience, client_id, client_ends_at: client?.ends_at ?? null, now, login, act }
-  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, catalogue: read.catalogue }
+  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, catalogue: read.catalogue, scope }
   const claims = claimsOf(facts, member, wanted, isNarrowed ? narrowed.grants : undefined)
   if (claims.exp <= claims.iat) throw invalidTarget() // something that it rests on ends within this very second
   await tellOf(write, client, claims)

@@ -36,6 +36,8 @@ export const machineToken = async (
     now,
     catalogue,
   }
-  const claims = machineClaimsOf(facts, narrowed.grants, { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS })
+  const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, scope: narrowed.scope }
+  const claims = machineClaimsOf(facts, narrowed.grants, wanted)
+  if (claims.exp <= claims.iat) throw new OAuthError('invalid_client', 'The API key is over.') // within this very second
   return signed(services, claims, facts.platform_revision, narrowed.scope)
 }

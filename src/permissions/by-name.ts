@@ -4,7 +4,7 @@
 import type { Grant } from '@tenantry/client'
 
 /** Which wildcards could reach a permission of the product. Asked for every role at every check, so nothing is compared. */
-const wildcardsOver = (key: string): string[] => {
+export const wildcardsOver = (key: string): string[] => {
   const [resource, action] = key.split(':')
   return ['*', `*:${action}`, `${resource}:*`]
 }

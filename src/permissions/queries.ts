@@ -1,6 +1,6 @@
 // SQL of the catalogue; private to this slice.
 import { sql } from 'drizzle-orm'
-import { catalogues, PLATFORM, roles } from '../database/schema.ts'
+import { apiKeys, catalogues, PLATFORM, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 
 type Row = typeof catalogues.$inferSelect
@@ -31,5 +31,16 @@ export const listUnknownPermissions = async (
     select p.key, count(*)::int as roles from ${roles} r, unnest(r.permissions) as p(key)
     where position('*' in p.key) = 0 and p.key !~ '^tenantry[.:]' and p.key <> all (${sql.param(keys)}::text[])
     group by p.key order by 2 desc, 1 limit ${limit}`)) as unknown as { rows: { key: string; roles: number }[] } // the shape both drivers answer
+  return rows
+}
+
+/** Of these, what tenants' own roles and keys name, with how many do: they may have been made while wildcards still reached it. */
+export const listNamedByTenants = async (tx: Tx, keys: string[]): Promise<{ key: string; holders: number }[]> => {
+  const { rows } = (await tx.execute(sql`
+    select p.key, count(*)::int as holders
+    from (select permissions, tenant_id from ${roles} union all select permissions, tenant_id from ${apiKeys}) named,
+      unnest(named.permissions) as p(key)
+    where named.tenant_id is not null and p.key = any (${sql.param(keys)}::text[])
+    group by p.key order by 1`)) as unknown as { rows: { key: string; holders: number }[] } // the shape both drivers answer
   return rows
 }

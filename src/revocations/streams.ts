@@ -1,12 +1,13 @@
 // Server-sent events of revocations: what one connection gets, and how all end.
 import { PassThrough, type Readable } from 'node:stream'
+import { revocationTargetsOf } from '@tenantry/client'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { HistoryTail } from '../events/tail.ts'
 import type { Principal } from '../http/principal.ts'
 import { type Batch, type Entry, readEntries } from './entries.ts'
-import { apiKeyTarget, membershipTarget, TENANT } from './targets.ts'
+import { apiKeyTarget } from './targets.ts'
 import { eventOf, newsOf } from './wire.ts'
 
 const ALIVE_MS = 5_000
@@ -118,7 +119,6 @@ const endOf = (principal: Principal): number => {
 
 /** Whether the entry ends the credential that listens: after it, a new connection has to show a good one. */
 const concerns = ({ history, target }: Entry, principal: Principal): boolean => {
-  if (history !== (principal.tenant_id ?? 'platform')) return false
-  if (principal.kind === 'api_key') return target === apiKeyTarget(principal.id)
-  return target === TENANT || target === membershipTarget(principal.id)
+  if (principal.kind === 'membership') return revocationTargetsOf(principal.token).includes(target)
+  return history === (principal.tenant_id ?? 'platform') && target === apiKeyTarget(principal.id)
 }

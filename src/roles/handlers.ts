@@ -12,6 +12,7 @@ import { historyOf, tenantOf } from '../http/scope.ts'
 import { type By, type Write, writeHeaders } from '../http/write.ts'
 import { accessChanges, MOST_CHANGES } from '../memberships/access-changes.ts'
 import { listHolders } from '../memberships/holders.ts'
+import { allowedShared } from '../role-sets/allowed.ts'
 import { roleCatalogueHandler } from './catalogue.ts'
 import { type Changed, changeRole, createRole, removeRole, type Which } from './operations.ts'
 import { findRole, listRoles, type RoleRow } from './queries.ts'
@@ -60,8 +61,12 @@ export const roleHandlers = ({ write, ...services }: Services): Pick<Handlers, M
     }),
 
   listRoles: async ({ scope, query: { limit = DEFAULT_LIMIT, cursor, key, shared } }) => {
-    const filter = { tenant_id: tenantOf(scope), key, shared, after: afterId(cursor), limit: limit + 1 }
-    const rows = await services.database.within(scope, 'list roles of all tenants', (tx) => listRoles(tx, filter))
+    const tenant_id = tenantOf(scope)
+    const filter = { tenant_id, key, shared, after: afterId(cursor), limit: limit + 1 }
+    const rows = await services.database.within(scope, 'list roles of all tenants', async (tx) => {
+      const allowed = tenant_id === undefined ? undefined : await allowedShared(tx, tenant_id)
+      return listRoles(tx, { ...filter, allowed })
+    })
     return { status: 200, body: pageOf(rows, limit, viewOf, ({ id }) => id) }
   },
 

@@ -1,7 +1,7 @@
 // What happens to a role, inside one scope: a shared role is in the platform's history, a tenant's own in the tenant's. And
 // what other slices may ask of roles.
 import type { components } from '@tenantry/client/contract'
-import { requireEndWithinOwnIfGiving, requireWithinOwn } from '../authorization/escalation.ts'
+import { requireEndWithinOwnIfGiving, requireMayActOn, requireWithinOwn } from '../authorization/escalation.ts'
 import { lockPlatform } from '../authorization/recheck.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
@@ -15,6 +15,7 @@ import { countHolders, remapHolders } from '../memberships/holders.ts'
 import { findCatalogue } from '../permissions/operations.ts'
 import { requireKnown } from '../permissions/strictness.ts'
 import { roleTarget } from '../revocations/targets.ts'
+import { listSetsWith, requireAllowed } from '../role-sets/allowed.ts'
 import { isSame } from '../same.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import {
@@ -50,8 +51,16 @@ export interface Changed {
   history: History
 }
 
-/** The roles with these keys. @throws Problem `role.unknown`, naming those that do not exist here */
-export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): Promise<RoleRow[]> => {
+/**
+ * The roles with these keys, to be given in the tenant; what is `held` already stays, whatever the tenant's set has become.
+ * @throws Problem `role.unknown`, naming those that do not exist here, `role.not_in_set`
+ */
+export const resolveRoles = async (
+  tx: Tx,
+  tenant_id: string,
+  keys: string[],
+  held: readonly { key: string }[] = [],
+): Promise<RoleRow[]> => {
   const found = await findRolesByKey(tx, tenant_id, keys)
   const missing = keys.filter((key) => !found.some((role) => role.key === key))
   if (missing.length > 0) {
@@ -61,6 +70,8 @@ export const resolveRoles = async (tx: Tx, tenant_id: string, keys: string[]): P
     }))
     throw new Problem('role.unknown', { errors })
   }
+  const given = found.filter(({ key }) => !held.some((role) => role.key === key))
+  await requireAllowed(tx, tenant_id, given, (key) => `/roles/${keys.indexOf(key)}`)
   return found
 }
 
@@ -112,7 +123,8 @@ export const changeRole = async (tx: Tx, by: By, scope: Scope, which: Which, inp
   const after = { ...before, ...input }
   const known_before = [...before.permissions, ...before.excludes]
   requireKnown(await findCatalogue(tx), { permissions: given, excludes: excluded }, known_before)
-  requireWithinOwn(by.principal, [after], [before])
+  requireWithinOwn(by.principal, [after])
+  requireMayActOn(by.principal, [before])
   if (isSame(before, input)) return { role: before, history }
   const grantsOf = ({ permissions, excludes }: RoleRow) => ({ permissions, excludes })
   const isOfRights = !isSame(grantsOf(before), grantsOf(after))
@@ -146,8 +158,9 @@ export const removeRole = async (
   remap_to: string | undefined,
 ): Promise<History> => {
   const { role, history } = await lockRole(tx, by, scope, which)
-  requireWithinOwn(by.principal, [role])
+  requireMayActOn(by.principal, [role])
   if (role.built_in) throw new Problem('role.built_in')
+  if (history.id === PLATFORM) await requireInNoSet(tx, role.key)
   const heir = remap_to === undefined ? undefined : await resolveHeir(tx, by, role, remap_to)
   const memberships = await countHolders(tx, role)
   if (heir) await remapHolders(tx, by, history, role, heir)
@@ -165,16 +178,28 @@ export const removeRole = async (
   return history
 }
 
+const requireInNoSet = async (tx: Tx, key: string): Promise<void> => {
+  const sets = await listSetsWith(tx, key)
+  if (sets.length === 0) return
+  throw new Problem('role.in_use', {
+    detail: `Role sets name this role: ${sets.join(', ')}. Take it out of them first.`,
+  })
+}
+
 const inUse = (memberships: number): string =>
   `${memberships === 1 ? 'One membership holds' : `${memberships} memberships hold`} this role. Say with remap_to which role they get in its place.`
 
-/** @throws Problem `role.unknown`, `role.exceeds_own` */
+/**
+ * Of a tenant's role the heir is one that the tenant may give. The platform, whose sets they are, is not held to them here.
+ * @throws Problem `role.unknown`, `role.not_in_set`, `role.exceeds_own`
+ */
 const resolveHeir = async (tx: Tx, by: By, role: RoleRow, key: string): Promise<RoleRow> => {
   const [heir] = await findRolesByKey(tx, role.history_id, [key])
   if (!heir || heir.id === role.id) {
     const detail = `There is no role "${key}" that could take its place.`
     throw new Problem('role.unknown', { errors: [{ pointer: 'query/remap_to', detail }] })
   }
+  if (role.history_id !== PLATFORM) await requireAllowed(tx, role.history_id, [heir], () => 'query/remap_to')
   requireWithinOwn(by.principal, [heir])
   return heir
 }

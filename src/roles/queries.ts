@@ -1,5 +1,5 @@
 // SQL of roles; private to this slice.
-import { and, asc, count, eq, gt, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNotNull, isNull, ne, or, type SQL, sql } from 'drizzle-orm'
 import { catalogues, histories, PLATFORM, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { effective } from '../permissions/by-name.ts'
@@ -49,15 +49,18 @@ export const findRole = async (tx: Tx, id: string): Promise<RoleRow | undefined>
 
 export interface Filter {
   tenant_id: string | undefined
+  /** Of the shared ones only these; undefined for all. */
+  allowed: string[] | undefined
   key: string | undefined
   shared: boolean | undefined
   after: string | undefined
   limit: number
 }
 
-export const listRoles = (tx: Tx, { tenant_id, key, shared, after, limit }: Filter): Promise<RoleRow[]> => {
+export const listRoles = (tx: Tx, { tenant_id, allowed, key, shared, after, limit }: Filter): Promise<RoleRow[]> => {
   const wanted: (SQL | undefined)[] = [
     tenant_id === undefined ? undefined : inArray(roles.history_id, [tenant_id, PLATFORM]),
+    allowed === undefined ? undefined : or(ne(roles.history_id, PLATFORM), inArray(roles.key, allowed)),
     key === undefined ? undefined : eq(roles.key, key),
     shared === undefined ? undefined : shared ? isNull(roles.tenant_id) : isNotNull(roles.tenant_id),
     after === undefined ? undefined : gt(roles.id, after),

@@ -62,7 +62,7 @@ const eraseTenant = async (tx: PlatformTx, id: string, now: Date): Promise<void>
   await releaseSlug(tx, tenant.slug, id, now)
   await updateTenant(tx, id, {
     ...{ status: 'erased', name: 'Erased', slug: `erased-${id}`, settings: {}, metadata: {}, deletes_at: null },
-    ...{ revision: history.next, updated_at: now.toISOString() },
+    ...{ role_set: null, revision: history.next, updated_at: now.toISOString() },
   })
   await history.append(tx, {
     type: 'tenant.erased',

@@ -1,6 +1,7 @@
 // What happens to a tenant, inside one scope.
 import type { components } from '@tenantry/client/contract'
 import { requireUnchanged } from '../authorization/recheck.ts'
+import { brokenReference } from '../database/faults.ts'
 import { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
 import { announceRevocations, type PlatformTx, type Tx } from '../database/scope.ts'
@@ -34,14 +35,21 @@ export const createTenant = async (tx: PlatformTx, by: By, input: TenantCreate):
   const history = await History.create(tx, id)
   const slug = await obtainSlug(tx, id, by.now, input)
   const at = by.now.toISOString()
-  const { name, settings = {}, metadata = {} } = input
+  const { name, settings = {}, metadata = {}, role_set = null } = input
   const tenant = await insertTenant(tx, {
-    ...{ id, slug, name, status: 'active', settings, metadata },
+    ...{ id, slug, name, status: 'active', settings, metadata, role_set },
     ...{ revision: history.next, created_at: at, updated_at: at },
-  })
-  await history.append(tx, { type: 'tenant.created', actor: by.actor, at: by.now, data: {}, personal: { name, slug } })
+  }).catch(roleSetIsUnknown)
+  const data = role_set === null ? {} : { role_set }
+  await history.append(tx, { type: 'tenant.created', actor: by.actor, at: by.now, data, personal: { name, slug } })
   if (input.owner) await addMembership(tx, by, history, { ...input.owner, roles: ['owner'] })
   return { tenant, history }
+}
+
+const roleSetIsUnknown = (error: unknown): never => {
+  if (brokenReference(error) !== 'tenants_role_set') throw error
+  const detail = 'There is no set of roles with this key.'
+  throw new Problem('role_set.unknown', { errors: [{ pointer: '/role_set', detail }] })
 }
 
 const obtainSlug = async (tx: PlatformTx, id: string, now: Date, { slug, name }: TenantCreate): Promise<string> => {
@@ -68,6 +76,8 @@ export const changeTenant = async (
   input: TenantUpdate,
   ifMatch: string | undefined,
 ): Promise<Changed> => {
+  // Which roles a tenant may give is not for its own people to say.
+  if (input.role_set !== undefined && by.principal.tenant_id !== null) throw new Problem('scope.platform_only')
   const { history, tenant } = await lockWritableTenant(tx, id, by)
   requireMatch(ifMatch, tenant.revision)
   if (isSame(tenant, input)) return { tenant, history }
@@ -75,10 +85,14 @@ export const changeTenant = async (
     await takeSlug(tx, input.slug, id, by.now)
     await releaseSlug(tx, tenant.slug, id, by.now)
   }
-  const changed = await updateTenant(tx, id, { ...input, revision: history.next, updated_at: by.now.toISOString() })
+  const at = by.now.toISOString()
+  const changed = await updateTenant(tx, id, { ...input, revision: history.next, updated_at: at }).catch(
+    roleSetIsUnknown,
+  )
   const { name, slug } = input
+  const sets = changed.role_set === tenant.role_set ? {} : { role_set: { from: tenant.role_set, to: changed.role_set } }
   await history.append(tx, {
-    ...{ type: 'tenant.updated', actor: by.actor, at: by.now, data: { changed: Object.keys(input) } },
+    ...{ type: 'tenant.updated', actor: by.actor, at: by.now, data: { changed: Object.keys(input), ...sets } },
     ...(name === undefined && slug === undefined ? {} : { personal: { ...(name && { name }), ...(slug && { slug }) } }),
   })
   return { tenant: changed, history }

@@ -1,9 +1,10 @@
 // What a token says, built from facts that were read in one statement.
-import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, holds, type TokenClaims } from '@tenantry/client'
+import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, type TokenClaims } from '@tenantry/client'
 import type { Member, MemberFacts } from '../authorization/facts.ts'
 import type { Config } from '../config.ts'
 import { newId } from '../ids.ts'
 import { ASSIGNED_PREFIX } from '../issuers/prefixes.ts'
+import { heldOf } from '../permissions/held.ts'
 
 export const DEFAULT_TTL_SECONDS = 300
 
@@ -21,6 +22,8 @@ export interface Asked {
   login?: Login | undefined
   /** Who acts for the user. */
   act?: Actor | undefined
+  /** What it is narrowed to. */
+  scope?: string | undefined
 }
 
 export interface Login {
@@ -52,7 +55,7 @@ type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants' | '
 const claimsFor = (
   { sub, membership_id, roles, grants, narrowed_from }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
-  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, catalogue, login, act }: Asked,
+  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, catalogue, login, act, scope }: Asked,
   ends_at: string | null,
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
@@ -67,11 +70,12 @@ const claimsFor = (
       client_id,
     },
     ...{ tenant_id: tenant.id, tenant_slug: tenant.slug, membership_id, roles },
-    permissions: catalogue.filter((key) => holds(grants, key)),
+    permissions: heldOf(catalogue, grants),
     grants,
     ...(login && { auth_time: login.auth_time }),
     ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),
     ...(act && { act }),
+    ...(scope !== undefined && { scope }),
     ...(narrowed_from && { narrowed_from }),
     rev: { [tenant.id]: revision, platform: platform_revision },
   }

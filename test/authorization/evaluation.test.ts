@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
+import { PLATFORM } from '../../src/database/schema.ts'
 import { eraseDueTenants } from '../../src/tenants/erasure.ts'
 import { aService, type Caller, made } from '../support/service.ts'
 
@@ -37,11 +38,32 @@ t.test('an answer is the decision alone, unless an explanation was asked for', a
   t.equal(no.status, 200, 'a deny is an answer, not an error')
   t.same(no.body, { decision: false })
   t.same((await ask(s.root, question({ tenant_id, explain: false }))).body, { decision: true })
-  t.same((await ask(s.root, question({ tenant_id, explain: true }))).body, {
+  t.match((await ask(s.root, question({ tenant_id, explain: true }))).body, {
     decision: true,
     context: { reason: { code: 'role_grants', role: 'member', pattern: '*:read' } },
   })
   t.match(yes.headers['content-type'], /^application\/json/)
+})
+
+const revisionsNow = async (of: string): Promise<Json> => ({
+  [of]: await s.revisionOf(of),
+  platform: await s.revisionOf(PLATFORM),
+})
+
+t.test('an explanation tells the revisions that it is true at', async (t) => {
+  const explained = async (more: Json = {}, of = tenant_id): Promise<unknown> =>
+    (await ask(s.root, question({ tenant_id: of, explain: true }, more))).body.context.revisions
+  const before = await revisionsNow(tenant_id)
+  t.same(await explained(), before)
+  t.same(await explained({ action: { name: 'delete' } }), before, 'of a deny')
+  t.same(await explained({ subject: { type: 'user', id: 'user_nobody' } }), before, 'of a stranger')
+  t.same(await explained({ subject: { type: 'robot', id: 'r2' } }), before, 'of what is nobody')
+  await s.aMembership(tenant_id)
+  await s.aRole()
+  const after = await explained()
+  t.same(after, await revisionsNow(tenant_id))
+  t.not(JSON.stringify(after), JSON.stringify(before))
+  t.same(await explained({}, randomUUID()), {}, 'where there is no tenant there is no revision')
 })
 
 t.test('the X-Request-ID that was sent comes back', async (t) => {
@@ -198,7 +220,10 @@ t.test('an API key is a subject in its own tenant, with what it may do at that m
   const about = (id: string, name = 'read', of = tenant_id): Json =>
     question({ tenant_id: of }, { subject: { type: 'api_key', id }, action: { name } })
   const { body } = await ask(s.root, { ...about(key.id), context: { tenant_id, explain: true } })
-  t.same(body, { decision: true, context: { reason: { code: 'key_grants', pattern: 'invoice:*' } } })
+  t.same(body, {
+    decision: true,
+    context: { reason: { code: 'key_grants', pattern: 'invoice:*' }, revisions: await revisionsNow(tenant_id) },
+  })
   t.same(await reasonOf(s.root, about(key.id, 'void')), [false, 'no_role_grants'])
   t.same(await reasonOf(s.root, about(key.id, 'read', other.id)), [false, 'not_a_member'], 'in another tenant')
   const platform = await s.anApiKey({ permissions: ['*'] })

@@ -2,9 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { prepareDirectory } from '../support/databases.ts'
 import { aDirectory, type End, run, runProcess, serve } from './command.ts'
 
 const data_dir = aDirectory(t)
+await prepareDirectory(data_dir)
 const embedded = { TENANTRY_DATA_DIR: data_dir }
 const service = await serve(t, embedded, '--seed')
 const key = readFileSync(join(data_dir, 'root-api-key'), 'utf8').trim()
@@ -78,6 +80,40 @@ t.test('makes an API key of a tenant, with which the tenant need not be named', 
   writeFileSync(file, `${secret}\n`)
   const end = await run(['members', 'list', '--api-key-file', file, '--json'], { TENANTRY_URL: service.url })
   t.equal(JSON.parse(end.out).data.length, 2)
+})
+
+t.test('explains in words why somebody may or may not do something, and as JSON', async (t) => {
+  const yes = await tenantry('explain', 'user_vera', 'invoice:read', '--tenant', 'acme', '--resource-id', 'inv_1')
+  t.match(yes, { code: 0, err: '' })
+  t.match(
+    yes.out,
+    /^Yes: user_vera may do invoice:read in acme\.\nWhy: the role viewer grants \*:read\. \(role_grants\)\n/,
+  )
+  t.match(yes.out, /\nAs of: [0-9a-f-]{36}:\d+, platform:\d+\n$/)
+  const no = await tenantry('explain', 'user_vera', 'invoice:write', '--tenant', 'acme')
+  t.match(no, {
+    code: 0,
+    out: /^No: user_vera may not do invoice:write in acme\.\nWhy: nothing that is held .*\(no_role_grants\)/,
+  })
+  t.match(await tenantry('explain', 'user_bill', 'invoice:read', '--tenant', 'acme'), { out: /no such member/ })
+  t.match(await json('explain', 'user_vera', 'invoice:write', '--tenant', 'acme'), {
+    subject: { type: 'user', id: 'user_vera' },
+    permission: 'invoice:write',
+    decision: false,
+    reason: { code: 'no_role_grants', permission: 'invoice:write' },
+    revisions: { platform: Number },
+  })
+  const { id } = await json('keys', 'create', 'reader', '--permission', 'invoice:*', '--tenant', 'acme')
+  const machine = await tenantry('explain', `api_key:${id}`, 'invoice:read', '--tenant', 'acme')
+  t.match(machine, { code: 0, out: /the API key was given invoice:\*\. \(key_grants\)/ })
+  for (const permission of ['invoice', 'invoice:', ':read', 'a:b:c']) {
+    t.match(
+      await tenantry('explain', 'user_vera', permission),
+      { code: 2, err: /a resource and an action/ },
+      permission,
+    )
+  }
+  t.match(await tenantry('explain', 'user_vera', 'invoice:read'), { code: 1, err: /tenant.required/ })
 })
 
 t.test('on this machine the embedded root key is found, elsewhere it is not sent', async (t) => {
@@ -165,6 +201,90 @@ t.test('roles from their beginning to their end, tried before they are changed',
   t.match((await json('members', 'list', '--tenant', 'umbrella')).data[1], { user_id: 'user_fry', roles: ['viewer'] })
 })
 
+t.test('a member is named by the user id and the tenant, or by the membership’s id', async (t) => {
+  await tenantry('tenants', 'create', 'Stark', '--owner', 'user_ned')
+  await tenantry('tenants', 'create', 'Frey', '--owner', 'user_ned')
+  await tenantry('members', 'add', 'user_arya', '--tenant', 'stark')
+  const at = ['--tenant', 'stark']
+  t.match(await json('members', 'update', 'user_arya', ...at, '--role', 'viewer'), { roles: ['viewer'] })
+  const { id } = await json('members', 'suspend', 'user_arya')
+  t.match(await json('members', 'reactivate', id, ...at), { id, user_id: 'user_arya' })
+  t.match(await tenantry('members', 'sign-out', 'user_ned'), { code: 2, err: /several tenants: say with --tenant/ })
+  t.match(await json('members', 'sign-out', 'user_ned', '--tenant', 'frey'), { user_id: 'user_ned' })
+  t.match(await tenantry('members', 'remove', 'user_arya', '--tenant', 'frey'), { code: 1, err: /no member of frey/ })
+  t.match(await tenantry('members', 'remove', 'user_arya', ...at), { code: 0, out: `${id} is removed\n` })
+  await tenantry('members', 'add', id, ...at)
+  t.match(await json('members', 'suspend', id, ...at), { user_id: id }, 'a user id may look like any other id')
+})
+
+t.test('changes a tenant’s name, slug and set of roles', async (t) => {
+  await tenantry('tenants', 'create', 'Wayne')
+  t.match(await json('tenants', 'update', 'wayne', '--name', 'Wayne Ltd', '--slug', 'wayne-ltd'), {
+    ...{ name: 'Wayne Ltd', slug: 'wayne-ltd', role_set: null },
+  })
+  t.match(await tenantry('tenants', 'update', 'wayne-ltd'), { code: 2, err: /nothing to change/ })
+  t.match(await tenantry('tenants', 'update', 'wayne-ltd', '--role-set', 'gold'), { code: 1, err: /role_set.unknown/ })
+  t.match(await json('tenants', 'update', 'wayne-ltd', '--role-set', 'none'), { role_set: null })
+})
+
+t.test('issuers are added, listed and removed', async (t) => {
+  const url = 'https://login.stark.example'
+  const added = await json('issuers', 'add', url, '--audience', 'app', '--algorithm', 'ES256', '--tenant', 'stark')
+  t.match(added, { issuer: url, audiences: ['app'], algorithms: ['ES256'], user_id_prefix: /./ })
+  t.match(await tenantry('issuers', 'list', '--tenant', 'stark'), {
+    code: 0,
+    out: new RegExp(`${added.id}.*${url} +app`),
+  })
+  t.match(await tenantry('issuers', 'add', url), { code: 2, err: /--audience/ })
+  t.match(await tenantry('issuers', 'remove', added.id), { code: 0, out: `${added.id} is removed\n` })
+  t.same((await json('issuers', 'list', '--tenant', 'stark')).data, [])
+})
+
+t.test('a token is issued alone on a line', async (t) => {
+  const issued = await tenantry('tokens', 'issue', 'user_ned', '--tenant', 'stark', '--audience', 'https://x.example')
+  t.match(issued, { code: 0, out: /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/ })
+  const inspected = await run(['tokens', 'inspect'], { TENANTRY_URL: service.url }, issued.out)
+  t.match(inspected, { code: 0, out: /sub +user_ned/ })
+  t.match(await json('tokens', 'issue', 'user_ned', '--tenant', 'stark', '--ttl', '60'), { expires_in: 60 })
+})
+
+t.test('the end of a history is shown as a table, whatever its length', async (t) => {
+  await tenantry('tenants', 'create', 'Oscorp', '--owner', 'user_norman')
+  const revisions = async (...args: string[]): Promise<number[]> =>
+    (await json('events', 'list', '--tenant', 'oscorp', ...args)).data.map(
+      ({ revision }: { revision: number }) => revision,
+    )
+  t.same(await revisions(), [1, 2])
+  for (const [index, count] of [3, 4, 5, 6, 7].entries()) {
+    await tenantry('members', 'add', `user_${index}`, '--tenant', 'oscorp')
+    t.same(await revisions('--last', '2'), [count - 1, count])
+  }
+  t.same(await revisions('--after', '5'), [6, 7])
+  t.same(await revisions('--last', '7', '--type', 'tenant.created'), [1])
+  const table = await tenantry('events', 'list', '--tenant', 'oscorp', '--last', '1')
+  t.match(table, {
+    code: 0,
+    out: /^REVISION +CREATED_AT +TYPE +ACTOR +DATA\n7 .*membership\.created +api_key .*"roles":\["member"\]/,
+  })
+})
+
+t.test('what a person can do about an error is said in words of the command line', async (t) => {
+  for (const args of [
+    ['members', 'add', 'user_x'],
+    ['tokens', 'issue', 'user_x'],
+  ]) {
+    const end = await tenantry(...args)
+    t.match(end, { code: 1, err: /say with --tenant which one is meant\. \(tenant\.required\)/ })
+    t.notMatch(end.err, /tenant_id/)
+  }
+  for (const when of ['tomorrow', '2027-01-31', '2027-13-01T00:00:00Z', '2027-01-31T18:00:00']) {
+    const end = await tenantry('members', 'add', 'user_x', '--tenant', 'stark', '--expires-at', when)
+    t.match(end, { code: 2, err: /--expires-at.*e\.g\. 2027-01-31T18:00:00Z/ }, when)
+  }
+  const added = await json('members', 'add', 'user_x', '--tenant', 'stark', '--expires-at', '2100-01-31T18:00+01:00')
+  t.equal(added.expires_at, '2100-01-31T17:00:00.000Z')
+})
+
 t.test('--help explains itself without loading a database', async (t) => {
   const end = await runProcess(['--help'], { NODE_DEBUG: 'esm,module' })
   t.match(end, { code: 0, out: /TENANTRY_URL[\s\S]*Exit status/ })
@@ -177,7 +297,11 @@ t.test('--help explains itself without loading a database', async (t) => {
     'members',
     'roles',
     'keys',
+    'issuers',
     'tokens',
+    'events',
+    'apply',
+    'export',
   ]) {
     t.match(end.out, new RegExp(`^ {2}${command} `, 'm'))
   }

@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { prepareDirectory } from '../support/databases.ts'
 import { aDirectory, holdRequest, run, serve, untilReadyz } from './command.ts'
 
 const data_dir = aDirectory(t)
+await prepareDirectory(data_dir)
 const embedded = { TENANTRY_DATA_DIR: data_dir }
 const service = await serve(t, embedded, '--seed')
 

@@ -11,6 +11,7 @@ import {
   assertDocumented,
   contract,
   faultsOf,
+  operation,
   operations,
   requestOf,
   responsesOf,
@@ -21,6 +22,11 @@ import {
 const s = await aService(t, { audiences: ['https://invoices.example', 'https://api.example.com'] })
 const powerless = s.as((await s.anApiKey({ permissions: ['nothing:nothing'] })).secret)
 const root_key_id = (await s.root.get('/api-keys')).body.data[0].id
+
+let sets = 0
+const aRoleSet = async (): Promise<string> =>
+  (await s.root.post('/role-sets', { key: `set-${++sets}`, name: 'A set', roles: ['member'] })).body.id
+const role_set_id = await aRoleSet()
 
 /** A tenant with an owner, a member, a key and a role of its own: nothing that a case changes is used by another. */
 const aPlace = async (): Promise<Values> => {
@@ -33,6 +39,7 @@ const aPlace = async (): Promise<Values> => {
     membership_id: member.id,
     owner_id: owner.id,
     role_id: (await s.aRole({ tenant_id: tenant.id, key: 'auditor' })).id,
+    role_set_id,
     api_key_id: key.id,
     issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     code: 'internal',
@@ -96,6 +103,14 @@ const CASES: Record<string, Case> = {
     return s.root.delete(`/roles/${role_id}`)
   },
   'deleteRole 422': ({ role_id }) => s.root.delete(`/roles/${role_id}?remap_to=king`),
+  'createRoleSet 409': () => s.root.post('/role-sets', { key: 'set-1', name: 'Again', roles: [] }),
+  'createRoleSet 422': () => s.root.post('/role-sets', { key: 'odd', name: 'Odd', roles: ['king'] }),
+  'updateRoleSet 422': () => s.root.patch(`/role-sets/${role_set_id}`, { roles: ['king'] }),
+  'deleteRoleSet 204': async () => s.root.delete(`/role-sets/${await aRoleSet()}`),
+  'deleteRoleSet 409': async () => {
+    await s.aTenant({ role_set: 'set-1' })
+    return s.root.delete(`/role-sets/${role_set_id}`)
+  },
   'replaceCatalogue 412': () => s.root.put('/permissions', { permissions: [] }, { 'if-match': '"77"' }),
   'replaceCatalogue 422': () => s.root.put('/permissions', { permissions: [{ key: 'tenantry.tenant:read' }] }),
   'createIssuer 409': async ({ tenant_id }) => {
@@ -147,6 +162,12 @@ const CASES: Record<string, Case> = {
     return answer
   },
   'getErrorPage 404': () => s.stranger.get('/errors/no.such.code'),
+}
+
+/** To the platform a tenant that is not there is a deny; to another tenant's credential no PDP of it is there. */
+const OF_ANOTHER = s.as((await s.anApiKey({ tenant_id: (await s.aTenant()).id })).secret)
+for (const { operation_id } of operations.filter((each) => each.url.startsWith('/t/'))) {
+  CASES[`${operation_id} 404`] = (place) => send(OF_ANOTHER, requestOf(operation(operation_id), place))
 }
 
 const nowhere = (place: Values): Values =>
@@ -215,6 +236,7 @@ t.test('what is missing is named by the code', async (t) => {
     [`/tenants/${randomUUID()}`, 'tenant.not_found'],
     [`/memberships/${randomUUID()}`, 'membership.not_found'],
     [`/roles/${randomUUID()}`, 'role.not_found'],
+    [`/role-sets/${randomUUID()}`, 'role_set.not_found'],
     [`/api-keys/${randomUUID()}`, 'api_key.not_found'],
     [`/memberships?tenant_id=${randomUUID()}`, 'tenant.not_found'],
     ['/errors/nothing', 'error.not_found'],
@@ -252,7 +274,14 @@ t.test('every schema of a request is closed, but where a standard wants it open'
     .map(({ operation_id, schema }) => [operation_id, (schema as { body?: Json }).body] as const)
     .filter(([, body]) => body !== undefined && body.additionalProperties !== false)
     .map(([operation_id]) => operation_id)
-  const byStandard = ['requestToken', 'introspectToken', 'revokeToken', 'evaluateAccess']
+  const access = ['evaluateAccess', 'evaluateBatch', 'searchSubjects', 'searchResources', 'searchActions']
+  const byStandard = [
+    'requestToken',
+    'introspectToken',
+    'revokeToken',
+    ...access,
+    ...access.map((id) => `${id}InTenant`),
+  ]
   t.same(open, byStandard, 'OAuth and AuthZEN ignore what they do not know')
 })
 

@@ -3,6 +3,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { hashOf, makeSecret } from '../../src/api-keys/secrets.ts'
+import { PLATFORM } from '../../src/database/schema.ts'
 import type { Tx } from '../../src/database/scope.ts'
 import { currentSnapshot, listEventsOf, listEventsOfAll } from '../../src/events/queries.ts'
 import {
@@ -81,6 +82,10 @@ const IN_A_TENANT: Record<string, (tx: Tx) => Promise<unknown>> = {
   'the facts of a user': (tx) => tx.execute(sql`select tenantry.read_facts(${tenant.id}, 'user_5001', null)`),
   'the facts of a membership': (tx) => tx.execute(sql`select tenantry.read_facts(${tenant.id}, null, ${vera.id})`),
   'the facts of an API key': (tx) => tx.execute(sql`select tenantry.read_api_key_facts(${tenant.id}, ${vera.id})`),
+  'the facts of the first members': (tx) =>
+    tx.execute(sql`select tenantry.read_member_facts(${tenant.id}, ${PLATFORM}, 20)`),
+  'the facts of later members': (tx) =>
+    tx.execute(sql`select tenantry.read_member_facts(${tenant.id}, ${vera.id}, 20)`),
   'a membership': (tx) => findMembership(tx, tenant.id, vera.id),
   'the first page of memberships': (tx) => listMemberships(tx, { ...page, tenant_id: tenant.id }),
   'a later page of memberships': (tx) => listMemberships(tx, { ...page, tenant_id: tenant.id, after: vera.id }),

@@ -24,8 +24,8 @@ t.test('nginx in front of a service', { skip }, async (t) => {
   const s = await aService(t)
   const tenantry = await s.service.app.fastify.listen({ host: '127.0.0.1', port: 0 })
   const upstream = http.createServer((request, response) => {
-    request.resume()
-    response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers }))
+    const { method, url, headers } = request
+    request.resume().on('end', () => response.end(JSON.stringify({ method, url, headers }))) // else nginx writes into a closed door
   })
   upstream.listen(0, '127.0.0.1')
   await once(upstream, 'listening')

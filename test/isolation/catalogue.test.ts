@@ -24,6 +24,8 @@ const EXCEPTIONS: Record<string, string> = {
   roles_directory: 'directory: the tenant of a role, for platform credentials',
   api_keys_directory: 'directory: the tenant of an API key, for platform credentials',
   issuers_directory: 'directory: the tenant of an issuer, for platform credentials',
+  role_sets_key: 'of the platform',
+  tenants_role_set: 'the sets are the platform’s',
   api_keys_hash: 'directory: whose secret this is',
   membership_roles_role: 'a role is the own tenant’s or shared, and a check says so',
 }
@@ -166,7 +168,7 @@ t.test('a tenant’s scope has no right to the platform’s own tables, nor to l
     )
     t.equal(may?.any, false, table)
   }
-  for (const signature of ['find_api_key(bytea)', 'locate(text, uuid)']) {
+  for (const signature of ['find_api_key(bytea)', 'locate(text, uuid)', 'read_revisions(uuid[])']) {
     const [may] = await sql(`select has_function_privilege('tenantry_tenant', $1, 'execute') as may`, [
       `tenantry.${signature}`,
     ])

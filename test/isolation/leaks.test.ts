@@ -25,6 +25,12 @@ const aFullTenant = async (): Promise<string> => {
 }
 
 await s.root.put('/permissions', { permissions: [{ key: 'invoice:read' }] })
+for (const [key, isDefault] of [
+  ['usual', true],
+  ['other', false],
+] as const) {
+  await s.root.post('/role-sets', { key, name: key, roles: ['admin', 'member'], default: isDefault })
+}
 const acme = await aFullTenant()
 const globex = await aFullTenant()
 
@@ -37,6 +43,9 @@ const TABLES = (
      where p.schemaname = 'tenantry' and 'tenantry_tenant' = any (p.roles) group by 1 order by 1`,
   )
 ).map(({ name, owner }) => ({ name: String(name), table: sql.raw(`tenantry.${name}`), owner: sql.raw(String(owner)) }))
+
+/** The platform's, and readable from every tenant. */
+const OF_ALL = ['catalogues', 'role_sets']
 
 const rowsOf = async (tx: Tx, query: SQL): Promise<Row[]> =>
   ((await tx.execute(query)) as unknown as { rows: Row[] }).rows // the shape both drivers answer
@@ -69,13 +78,14 @@ t.test('the suite tries every table that a tenant’s scope reaches, and each ha
       'membership_roles',
       'memberships',
       'revocations',
+      'role_sets',
       'roles',
       'tenants',
     ],
   )
   for (const { name, table, owner } of TABLES) {
     for (const tenant_id of [acme, globex]) {
-      const whose = name === 'catalogues' ? PLATFORM : tenant_id
+      const whose = OF_ALL.includes(name) ? PLATFORM : tenant_id
       t.ok((await inScope(tenant_id, sql`select from ${table} where ${owner} = ${whose}`)).length > 0, name)
     }
   }
@@ -86,10 +96,20 @@ t.test('a tenant sees its own rows, what is shared, and nothing else', async (t)
     const owners = (await inScope(acme, sql`select distinct ${owner}::text as owner from ${table} order by 1`)).map(
       (row) => row.owner,
     )
-    const shared = ['histories', 'roles', 'catalogues'].includes(name) ? [PLATFORM] : []
-    t.same(owners, [...shared, ...(name === 'catalogues' ? [] : [acme])], name)
+    const shared = ['histories', 'roles', ...OF_ALL].includes(name) ? [PLATFORM] : []
+    t.same(owners, [...shared, ...(OF_ALL.includes(name) ? [] : [acme])], name)
     t.same(await inScope(acme, sql`select from ${table} where ${owner} = ${globex}`), [], name)
   }
+})
+
+t.test('of the sets of roles a tenant sees its own and the default, and not which others there are', async (t) => {
+  const seen = async (): Promise<unknown[]> =>
+    (await inScope(acme, sql`select key from tenantry.role_sets order by 1`)).map(({ key }) => key)
+  t.same(await seen(), ['usual'])
+  await s.root.patch(`/tenants/${globex}`, { role_set: 'other' })
+  t.same(await seen(), ['usual'])
+  await s.root.patch(`/tenants/${acme}`, { role_set: 'other' })
+  t.same(await seen(), ['other', 'usual'])
 })
 
 t.test('a tenant changes and deletes nothing of another, nor what is shared', async (t) => {
@@ -124,11 +144,11 @@ t.test('a tenant puts no row into another, nor moves one of its own there', asyn
        where table_schema = 'tenantry' and table_name = $1 and is_generated = 'NEVER' and is_identity = 'NO'`,
       [name],
     )
-    const list = sql.raw(columns.map((column) => column.name).join(', '))
+    const list = sql.raw(columns.map((column) => `"${column.name}"`).join(', '))
     const [row] = await s.test_database.superuser(
       `select to_jsonb(x)::text as row from tenantry.${name} x where to_jsonb(x) ->> coalesce($2, 'id') = $1 limit 1`,
       [
-        name === 'catalogues' ? PLATFORM : globex,
+        OF_ALL.includes(name) ? PLATFORM : globex,
         (columns.find((column) => ['history_id', 'tenant_id'].includes(String(column.name)))?.name as string) ?? 'id',
       ],
     )
@@ -237,6 +257,8 @@ t.test('the functions that carry their own scope refuse to leave an open one', a
   for (const query of [
     sql`select tenantry.read_facts(${globex}, 'user_vera', null)`,
     sql`select tenantry.read_api_key_facts(${globex}, ${v7()})`,
+    sql`select tenantry.read_member_facts(${globex}, ${PLATFORM}, 10)`,
+    sql`select tenantry.read_revisions(array[${globex}]::uuid[])`,
     sql`select tenantry.claim_slug('mine', ${globex}, ${now})`,
     sql`select tenantry.release_slug('mine', ${globex}, ${now})`,
     sql`select tenantry.locate('tenant', ${globex})`,
@@ -251,6 +273,14 @@ t.test('the functions that carry their own scope refuse to leave an open one', a
   )
   t.match(own?.facts, { tenant: { id: acme }, membership: { user_id: 'user_vera' } })
   t.equal(own?.scope, acme, 'and leave the scope as it was')
+  const [members] = await inScope(
+    acme,
+    sql`select tenantry.read_member_facts(${acme}, ${PLATFORM}, 1000) as page, current_setting('app.tenant_id') as scope`,
+  )
+  const { page, scope } = members as { page: { members: { facts: { tenant: { id: string } } }[] }; scope: string }
+  t.ok(page.members.length > 0)
+  t.ok(page.members.every(({ facts }) => facts.tenant.id === acme))
+  t.equal(scope, acme)
 })
 
 t.test('a membership’s id of another tenant is no fact of this one', async (t) => {

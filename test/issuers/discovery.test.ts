@@ -30,6 +30,7 @@ const aScene = async (t: Test, changes: Partial<TrustedIssuer> = {}): Promise<Sc
       user_id_claim: 'sub',
       email_claim: 'email',
       email_verified_claim: 'email_verified',
+      reserved_prefixes: [],
       user_id_prefix: '',
       client_auth_required: false,
       revision: 1,

@@ -401,6 +401,7 @@ t.test('a narrowed token stays narrow, and where it is', async (t) => {
   }
   const again = await verify(made(await exchange(narrow, TENANT)).access_token)
   t.same(again.roles, [])
+  t.equal(again.claims.scope, 'invoice:read tenantry.membership:read', 'also in words (RFC 9068 §2.2.3)')
   t.ok(again.holds('invoice:read') && !again.holds('invoice:write') && !again.holds('order:read'))
   await isRefused(t, 'invalid_scope', exchange(narrow, { ...TENANT, scope: 'order:read' }), 'not widened by scope')
   await isRefused(t, 'invalid_target', exchange(narrow, { tenant_id: globex.id }), 'not by another tenant')

@@ -5,6 +5,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { createVerifier } from '@tenantry/client'
 import t from 'tap'
 import { faultsOfHistories } from '../database/chain.ts'
+import { prepareDirectory } from '../support/databases.ts'
 import { membershipIds, writeMemberships } from './acknowledged.ts'
 import { addressOf, aFolder, kill9, request, serve, stop } from './processes.ts'
 
@@ -24,6 +25,7 @@ const faultsIn = async (folder: string): Promise<string[]> => {
 
 t.test('what was acknowledged survives kill -9, and the next start takes over at once', { skip }, async (t) => {
   const folder = aFolder(t)
+  await prepareDirectory(folder)
   const settings = { TENANTRY_DATA_DIR: folder, TENANTRY_ISSUER: 'http://tenantry.test' }
   const first = serve(t, settings)
   const address = await addressOf(first)

@@ -1,5 +1,6 @@
 // The process is killed while its signing keys are turned; a verifier that follows it lives through that.
 import t from 'tap'
+import { prepareDirectory } from '../support/databases.ts'
 import { aDownstream, hurried, KEY_GONE } from '../support/downstream.ts'
 import { addressOf, aFolder, kill9, request, serve } from './processes.ts'
 import { ISSUER, someSecrets } from './replicas.ts'
@@ -10,7 +11,9 @@ const ROTATE = 'POST /signing-keys/rotate'
 
 t.test('a rotation survives kill -9, and so do those who follow', { skip }, async (t) => {
   const { root_api_key: root } = someSecrets()
-  const settings = { TENANTRY_DATA_DIR: aFolder(t), TENANTRY_ISSUER: ISSUER, TENANTRY_ROOT_API_KEY: root }
+  const folder = aFolder(t)
+  await prepareDirectory(folder)
+  const settings = { TENANTRY_DATA_DIR: folder, TENANTRY_ISSUER: ISSUER, TENANTRY_ROOT_API_KEY: root }
   const first = serve(t, settings)
   const address = await addressOf(first)
   const ask = async (target: string, body?: object) => (await request(address, root, target, body)).body

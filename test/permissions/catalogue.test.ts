@@ -223,3 +223,30 @@ t.test('its events name what came and went', async (t) => {
     ...{ by_name: ['support:impersonate'], strict: true },
   })
 })
+
+t.test('who got a permission while wildcards reached it is not thereby out of an owner’s reach', async (t) => {
+  await put([READ])
+  const { id } = await s.aTenant({ owner: { user_id: 'olga' } })
+  const adam = await s.aMembership(id, { user_id: 'adam', roles: ['admin'] })
+  const as = async (user_id: string) => s.as(await s.aToken(id, user_id))
+  const role = made(await (await as('adam')).post('/roles', { key: 'sneaky', name: 'S', permissions: ['money:move'] }))
+  made(await (await as('adam')).patch(`/memberships/${adam.id}`, { roles: ['admin', 'sneaky'] }))
+  const { body } = await put([READ, { key: 'money:move', wildcard: false }])
+  t.match(
+    body.warnings.filter(({ key }: { key: string }) => key === 'money:move'),
+    [{}, { detail: /^1 of the tenants' own roles and API keys/ }],
+    'the platform is told',
+  )
+  const olga = await as('olga')
+  made(await olga.post(`/memberships/${adam.id}/sign-out`))
+  made(await olga.post(`/memberships/${adam.id}/suspend`))
+  made(await olga.post(`/memberships/${adam.id}/reactivate`))
+  made(await olga.patch(`/memberships/${adam.id}`, { roles: ['admin'] }))
+  made(await olga.patch(`/roles/${role.id}`, { permissions: ['money:look'] }))
+  t.match(
+    await olga.patch(`/roles/${role.id}`, { permissions: ['money:move'] }),
+    { status: 403, body: { code: 'role.exceeds_own' } },
+    'what she has not herself she does not give',
+  )
+  t.equal((await olga.delete(`/memberships/${adam.id}`)).status, 204)
+})

@@ -1,7 +1,7 @@
 // A database of its own for every test file: a clone of one migrated template. On PGlite the template is a snapshot in the
 // temporary directory; on a server (TEST_DATABASE_URL, a superuser's) it is a template database.
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,18 +39,45 @@ export const openTestDatabase = (): Promise<TestDatabase> => {
   return server === undefined ? onPglite() : onServer(server)
 }
 
-const onPglite = async (): Promise<TestDatabase> => {
-  const file = join(tmpdir(), `tenantry-test-${fingerprint()}.tar`)
-  if (!existsSync(file)) {
+/** Whatever several processes make at once, each makes elsewhere and moves into place. */
+const madeOnce = async (name: string, make: (fresh: string) => Promise<void>): Promise<string> => {
+  const place = join(tmpdir(), `tenantry-test-${fingerprint()}${name}`)
+  if (existsSync(place)) return place
+  const fresh = `${place}.${randomBytes(4).toString('hex')}`
+  await make(fresh)
+  try {
+    renameSync(fresh, place)
+  } catch (error) {
+    if (!existsSync(place)) throw error // else another was first, and a directory is not replaced
+    rmSync(fresh, { recursive: true, force: true })
+  }
+  return place
+}
+
+/** PostgreSQL's own templates are two thirds of what would be unpacked for every test file. */
+const snapshot = (): Promise<string> =>
+  madeOnce('.tar', async (fresh) => {
     const client = await PGlite.create()
     await migrateEmbedded(client)
+    await client.exec('update pg_database set datistemplate = false')
+    for (const name of ['template0', 'template1']) await client.exec(`drop database ${name}`)
+    await client.exec('checkpoint')
     const dump = await client.dumpDataDir('none')
     await client.close()
-    const fresh = `${file}.${randomBytes(4).toString('hex')}`
     writeFileSync(fresh, new Uint8Array(await dump.arrayBuffer()))
-    renameSync(fresh, file)
-  }
-  const client = await PGlite.create({ loadDataDir: new Blob([readFileSync(file)]) })
+  })
+
+/** Puts a migrated database into a data directory, for processes whose first start is not what is tested. */
+export const prepareDirectory = async (directory: string): Promise<void> => {
+  const template = await madeOnce('', async (fresh) => {
+    const loadDataDir = new Blob([readFileSync(await snapshot())])
+    await (await PGlite.create({ dataDir: fresh, loadDataDir })).close()
+  })
+  cpSync(template, join(directory, 'database'), { recursive: true })
+}
+
+const onPglite = async (): Promise<TestDatabase> => {
+  const client = await PGlite.create({ loadDataDir: new Blob([readFileSync(await snapshot())]) })
   return {
     database: new Database(embeddedConnection(client)),
     owner_url: undefined,

@@ -24,6 +24,7 @@ t.test('a tenant is created with what was given, and defaults for the rest', asy
       status: 'active',
       settings: {},
       metadata: {},
+      role_set: null,
       deletes_at: null,
     },
     ...{ revision: 1, created_at: s.now.toISOString(), updated_at: s.now.toISOString() },

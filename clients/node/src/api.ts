@@ -74,6 +74,9 @@ type Answer<Data> = { readonly data?: Data; readonly error?: unknown; readonly r
 /** What a call with `dry_run` answers: who would gain and lose what. */
 export type DryRun = Schemas['DryRun']
 
+/** Whatever an operation answers to `dry_run`. */
+type AnyDryRun = { dry_run: true }
+
 /**
  * The data of a successful call; undefined for an answer without content.
  *
@@ -82,7 +85,7 @@ export type DryRun = Schemas['DryRun']
  * @example
  * const { data, next_cursor } = await unwrap(tenantry.GET('/tenants', { params: { query: { limit: 200 } } }))
  */
-export function unwrap<Data>(answer: Promise<Answer<Data>>): Promise<Exclude<Data, DryRun>>
+export function unwrap<Data>(answer: Promise<Answer<Data>>): Promise<Exclude<Data, AnyDryRun>>
 export async function unwrap(answer: Promise<Answer<unknown>>): Promise<unknown> {
   const data = await dataOf(answer)
   if (isDryRun(data)) throw new TypeError('This was a dry run, and nothing was done: read it with unwrapDryRun.')
@@ -98,7 +101,8 @@ export async function unwrap(answer: Promise<Answer<unknown>>): Promise<unknown>
  * const query = { remap_to: 'viewer', dry_run: true }
  * const { changes } = await unwrapDryRun(tenantry.DELETE('/roles/{role_id}', { params: { path: { role_id }, query } }))
  */
-export async function unwrapDryRun(answer: Promise<Answer<unknown>>): Promise<DryRun> {
+export function unwrapDryRun<Data>(answer: Promise<Answer<Data>>): Promise<Extract<Data, AnyDryRun>>
+export async function unwrapDryRun(answer: Promise<Answer<unknown>>): Promise<AnyDryRun> {
   const data = await dataOf(answer)
   if (isDryRun(data)) return data
   throw new TypeError('This was no dry run: it was done.')
@@ -110,7 +114,7 @@ async function dataOf(answer: Promise<Answer<unknown>>): Promise<unknown> {
   return data
 }
 
-function isDryRun(data: unknown): data is DryRun {
+function isDryRun(data: unknown): data is AnyDryRun {
   return isObject(data) && data.dry_run === true
 }
 

@@ -30,6 +30,8 @@ export type TokenClaims = {
   readonly permissions: readonly string[]
   /** What `holds()` reads: one per role, in the order of `roles`. */
   readonly grants: readonly Grant[]
+  /** What it was narrowed to, as it was asked for (RFC 9068 §2.2.3): for libraries that look at `scope`. */
+  readonly scope?: string
   /** Who acts for the subject, and for whom that one acts in turn (RFC 8693 §4.1). */
   readonly act?: Actor
   /** When the user logged in at the identity provider, where an exchange told. */
@@ -73,6 +75,7 @@ const CHECKS: { readonly [claim in Exclude<keyof TokenClaims, 'grants'>]-?: Chec
   auth_time: (value) => value === undefined || isSeconds(value),
   narrowed_from: (value) => value === undefined || isListOf(value, isText),
   issuer_id: (value) => value === undefined || isText(value),
+  scope: (value) => value === undefined || typeof value === 'string',
   act: (value) => value === undefined || isActor(value),
   rev: (value) => isObject(value) && Object.values(value).every(isCount),
 }

@@ -48,7 +48,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a tenant's name, slug, settings or metadata
+         * Change a tenant's name, slug, settings, metadata or set of roles
          * @description What is given replaces what was there, `settings` and `metadata` as a whole; what is so already changes nothing. A slug that is given up stays
          *     reserved for this tenant for 90 days, so that old links never lead to somebody else.
          */
@@ -254,7 +254,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List roles, the shared ones included */
+        /**
+         * List roles, the shared ones included
+         * @description Of one tenant: those that it may give, which are its own and the shared ones of its set. A role that is held from before and
+         *     is not in the set any more is not listed, and still found by its id.
+         */
         get: operations["listRoles"];
         put?: never;
         /**
@@ -325,6 +329,60 @@ export interface paths {
          *     `tenantry.membership:read` too.
          */
         patch: operations["updateRole"];
+        trace?: never;
+    };
+    "/role-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the sets of shared roles, oldest first */
+        get: operations["listRoleSets"];
+        put?: never;
+        /**
+         * Create a set of shared roles
+         * @description Says which shared roles a tenant may give; a tenant is put on it with `role_set`. The set with `default` is that of every
+         *     tenant without one; making one the default takes that from the set before. While there is no default, a tenant without
+         *     a set may give every shared role. `owner` may always be given. What the roles grant must lie within the caller's own
+         *     rights. At most 100 sets.
+         */
+        post: operations["createRoleSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/role-sets/{role_set_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        /** Get a set of shared roles */
+        get: operations["getRoleSet"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a set of shared roles
+         * @description A set that a tenant is on stays; put those tenants on another first (one that is scheduled for deletion counts until it is
+         *     erased). Without a default, tenants without a set may give every shared role.
+         */
+        delete: operations["deleteRoleSet"];
+        options?: never;
+        head?: never;
+        /**
+         * Change which roles are in a set, its name, or whether it is the default
+         * @description `roles` is replaced as a whole; the key never changes. Whoever holds a role that is in the set no longer keeps it: it is
+         *     only not given any more. A dry run says how many those are. What the roles grant, before and after, must lie within
+         *     the caller's own rights.
+         */
+        patch: operations["updateRoleSet"];
         trace?: never;
     };
     "/permissions": {
@@ -727,10 +785,247 @@ export interface paths {
          * May this subject do this, in this tenant?
          * @description AuthZEN Authorization API 1.0. The permission asked is `<resource.type>:<action.name>`. The tenant is the
          *     credential's own, or `context.tenant_id` with a platform key. A deny is a 200 with `decision: false`. With
-         *     `context.explain: true` the answer carries `context.reason`. A user's token may always ask about its own user.
-         *     What it decides on is half a second old at most (`TENANTRY_STALENESS_MS`); what takes access away is answered after that.
+         *     `context.explain: true` the answer carries `context.reason` and `context.revisions`, the revisions it was decided at.
+         *     A user's token may always ask about its own user. What it decides on is half a second old at most
+         *     (`TENANTRY_STALENESS_MS`); what takes access away is answered after that.
          */
         post: operations["evaluateAccess"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Several checks in one request
+         * @description AuthZEN Authorization API 1.0. `subject`, `action`, `resource` and `context` are defaults, which an item of
+         *     `evaluations` replaces whole; only a `type`, `id` or `name` that the item's own leaves out still comes from the default.
+         *     There are 1,000 items at most, in a body of 64 KiB. An item that is no check is a deny with `context.error`. Without
+         *     `evaluations` this is a single check. A user's token may ask about its own user in every item.
+         */
+        post: operations["evaluateBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/search/subject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who may do this?
+         * @description AuthZEN Authorization API 1.0. Lists the members of the tenant who may do it: `type` is `user`, and any other has no
+         *     results. Needs `tenantry.membership:read` besides, because it names people. A request reads 2,000 memberships at most,
+         *     so a page may have few results, or none, and a `next_token`: go on until that is empty.
+         */
+        post: operations["searchSubjects"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/search/resource": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do this to?
+         * @description AuthZEN Authorization API 1.0. Lists registered resources of the type; what is not registered is not listed, whatever
+         *     the subject may do to it. A user's token may always ask about its own user.
+         */
+        post: operations["searchResources"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/search/action": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do to this?
+         * @description AuthZEN Authorization API 1.0. Lists actions of the catalogue (`PUT /permissions`) for the type of the resource, and of
+         *     Tenantry's own permissions. A user's token may always ask about its own user.
+         */
+        post: operations["searchActions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * May this subject do this, in this tenant? (PDP of one tenant)
+         * @description As `POST /access/v1/evaluation`, in the tenant of the path.
+         */
+        post: operations["evaluateAccessInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Several checks in one request (PDP of one tenant)
+         * @description As `POST /access/v1/evaluations`, in the tenant of the path.
+         */
+        post: operations["evaluateBatchInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/search/subject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who may do this? (PDP of one tenant)
+         * @description As `POST /access/v1/search/subject`, in the tenant of the path.
+         */
+        post: operations["searchSubjectsInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/search/resource": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do this to? (PDP of one tenant)
+         * @description As `POST /access/v1/search/resource`, in the tenant of the path.
+         */
+        post: operations["searchResourcesInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/t/{tenant_id}/access/v1/search/action": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may this subject do to this? (PDP of one tenant)
+         * @description As `POST /access/v1/search/action`, in the tenant of the path.
+         */
+        post: operations["searchActionsInTenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/authzen-configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Metadata of the policy decision point (AuthZEN 1.0) */
+        get: operations["getPdpMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/authzen-configuration/t/{tenant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Metadata of a tenant's own policy decision point (AuthZEN 1.0)
+         * @description Of `<issuer>/t/<tenant_id>`. It does not tell whether there is such a tenant.
+         */
+        get: operations["getPdpMetadataOfTenant"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1009,10 +1304,16 @@ export interface components {
             slug?: components["schemas"]["Slug"];
             settings?: components["schemas"]["JsonObject"];
             metadata?: components["schemas"]["JsonObject"];
+            role_set?: components["schemas"]["TenantRoleSet"];
             owner?: components["schemas"]["FirstOwner"];
         };
         /** @example Acme */
         TenantName: string;
+        /**
+         * @description The key of the set of shared roles that the tenant may give; null for the default set. Only the platform's credentials
+         *     may say it.
+         */
+        TenantRoleSet: components["schemas"]["RoleKey"] | null;
         FirstOwner: {
             user_id: components["schemas"]["UserId"];
             email?: components["schemas"]["Email"];
@@ -1030,6 +1331,7 @@ export interface components {
             slug?: components["schemas"]["Slug"];
             settings?: components["schemas"]["JsonObject"];
             metadata?: components["schemas"]["JsonObject"];
+            role_set?: components["schemas"]["TenantRoleSet"];
         };
         /**
          * @example {
@@ -1039,6 +1341,7 @@ export interface components {
          *       "status": "active",
          *       "settings": {},
          *       "metadata": {},
+         *       "role_set": null,
          *       "deletes_at": null,
          *       "revision": 1,
          *       "created_at": "2026-03-01T09:30:00.000Z",
@@ -1057,6 +1360,8 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
+            /** @description The key of the set of shared roles that it may give; null for the default set. */
+            role_set: string | null;
             /**
              * Format: date-time
              * @description When a scheduled deletion becomes final; null otherwise.
@@ -1208,7 +1513,7 @@ export interface components {
             loses: string[];
         };
         /**
-         * @description Patterns and permissions. `tenantry.token:issue` and `tenantry.role:assign_any` are for API keys only; with a strict
+         * @description Patterns and permissions. What goes by name only of Tenantry's own is for API keys; with a strict
          *     catalogue each must name or match something in it.
          */
         RolePatterns: components["schemas"]["PermissionPattern"][];
@@ -1292,6 +1597,94 @@ export interface components {
         RoleList: {
             data: components["schemas"]["Role"][];
             next_cursor: string | null;
+        };
+        /** @description Keys of shared roles. `owner` may be given everywhere and need not be named. */
+        RoleSetRoles: components["schemas"]["RoleKey"][];
+        /**
+         * @example {
+         *       "key": "free",
+         *       "name": "Free plan",
+         *       "roles": [
+         *         "admin",
+         *         "member"
+         *       ]
+         *     }
+         */
+        RoleSetCreate: {
+            key: components["schemas"]["RoleKey"];
+            name: components["schemas"]["RoleName"];
+            roles: components["schemas"]["RoleSetRoles"];
+            /** @description Whether it is the set of every tenant without one. */
+            default?: boolean;
+        };
+        /**
+         * @example {
+         *       "roles": [
+         *         "admin",
+         *         "member",
+         *         "viewer"
+         *       ]
+         *     }
+         */
+        RoleSetUpdate: {
+            name?: components["schemas"]["RoleName"];
+            roles?: components["schemas"]["RoleSetRoles"];
+            default?: boolean;
+        };
+        /**
+         * @example {
+         *       "id": "0197a0c4-3f10-7c11-8d0a-6f1c2b0a9e77",
+         *       "key": "free",
+         *       "name": "Free plan",
+         *       "roles": [
+         *         "admin",
+         *         "member"
+         *       ],
+         *       "default": true,
+         *       "created_at": "2026-03-01T09:30:00.000Z",
+         *       "updated_at": "2026-03-01T09:30:00.000Z",
+         *       "revision": 9
+         *     }
+         */
+        RoleSet: {
+            id: components["schemas"]["Id"];
+            key: string;
+            name: string;
+            roles: string[];
+            default: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            revision: number;
+        };
+        RoleSetList: {
+            data: components["schemas"]["RoleSet"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @example {
+         *       "dry_run": true,
+         *       "outside": [
+         *         {
+         *           "role": "approver",
+         *           "tenants": 2,
+         *           "memberships": 31
+         *         }
+         *       ]
+         *     }
+         */
+        RoleSetDryRun: {
+            /** @constant */
+            dry_run: true;
+            /** @description Shared roles that are held afterwards in tenants whose set this is, and not in it; where they stay. */
+            outside: {
+                role: string;
+                /** @description In how many tenants. */
+                tenants: number;
+                /** @description How many memberships hold it there. */
+                memberships: number;
+            }[];
         };
         /** @description The payload of the signed role catalogue. */
         RoleCatalogue: {
@@ -1454,8 +1847,8 @@ export interface components {
             }[];
             strict: boolean;
             /**
-             * @description Permissions that neither `member` nor `viewer` grants; and, if `strict`, those that roles name and the catalogue
-             *     does not.
+             * @description Permissions that neither `member` nor `viewer` grants; those that go by name only and that tenants' own roles and API
+             *     keys name; and, if `strict`, those that roles name and the catalogue does not.
              */
             warnings: {
                 key: string;
@@ -1758,6 +2151,8 @@ export interface components {
                 permissions: string[];
                 excludes: string[];
             }[];
+            /** @description What it was narrowed to. */
+            scope?: string;
             /** @description Who acts for the subject (RFC 8693 §4.1); nested where that one acts for another. */
             act?: {
                 sub: string;
@@ -1835,6 +2230,49 @@ export interface components {
             resource_name: string;
             resource_documentation: string;
         };
+        AccessSubject: {
+            type: string;
+            id: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        AccessAction: {
+            name: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        AccessResource: {
+            type: string;
+            id: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An entity that is searched for. An `id` is ignored. */
+        AccessEntityType: {
+            type: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        AccessContext: {
+            tenant_id?: string;
+            explain?: boolean;
+            /** @description As `Tenantry-Min-Revision`. */
+            min_revision?: string;
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * @example {
          *       "subject": {
@@ -1855,40 +2293,28 @@ export interface components {
          *     }
          */
         EvaluationRequest: {
-            subject: {
-                type: string;
-                id: string;
-                properties?: {
-                    [key: string]: unknown;
-                };
-            } & {
-                [key: string]: unknown;
-            };
-            action: {
-                name: string;
-                properties?: {
-                    [key: string]: unknown;
-                };
-            } & {
-                [key: string]: unknown;
-            };
-            resource: {
-                type: string;
-                id: string;
-                properties?: {
-                    [key: string]: unknown;
-                };
-            } & {
-                [key: string]: unknown;
-            };
-            context?: {
-                tenant_id?: string;
-                explain?: boolean;
-            } & {
-                [key: string]: unknown;
-            };
+            subject: components["schemas"]["AccessSubject"];
+            action: components["schemas"]["AccessAction"];
+            resource: components["schemas"]["AccessResource"];
+            context?: components["schemas"]["AccessContext"];
         } & {
             [key: string]: unknown;
+        };
+        /** @description The reason and the revisions where `context.explain` was true; an error where an item of a batch is no check. */
+        EvaluationContext: {
+            reason?: {
+                code: string;
+            } & {
+                [key: string]: unknown;
+            };
+            /** @description By history, a tenant's id or `platform`. Empty where nothing had to be read. */
+            revisions?: {
+                [key: string]: number;
+            };
+            error?: {
+                status: number;
+                message: string;
+            };
         };
         /**
          * @example {
@@ -1898,20 +2324,257 @@ export interface components {
          *           "code": "role_grants",
          *           "role": "member",
          *           "pattern": "*:read"
+         *         },
+         *         "revisions": {
+         *           "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11": 57,
+         *           "platform": 12
          *         }
          *       }
          *     }
          */
         EvaluationResponse: {
             decision: boolean;
-            /** @description Present only when `context.explain` was true. */
-            context?: {
-                reason?: {
-                    code: string;
-                } & {
-                    [key: string]: unknown;
-                };
+            context?: components["schemas"]["EvaluationContext"];
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user",
+         *         "id": "user_vera"
+         *       },
+         *       "resource": {
+         *         "type": "invoice",
+         *         "id": "inv_1"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *         "explain": true
+         *       },
+         *       "evaluations": [
+         *         {
+         *           "action": {
+         *             "name": "read"
+         *           }
+         *         },
+         *         {
+         *           "action": {
+         *             "name": "write"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        EvaluationsRequest: {
+            subject?: {
+                type?: string;
+                id?: string;
+            } & {
+                [key: string]: unknown;
             };
+            action?: {
+                name?: string;
+            } & {
+                [key: string]: unknown;
+            };
+            resource?: {
+                type?: string;
+                id?: string;
+            } & {
+                [key: string]: unknown;
+            };
+            context?: components["schemas"]["AccessContext"];
+            /** @description Each is an `EvaluationRequest` when the defaults are added. One that is not is answered with an error of its own. */
+            evaluations?: unknown[];
+            options?: {
+                /**
+                 * @description All; or in order up to and with the first that is denied, or permitted.
+                 * @enum {string}
+                 */
+                evaluations_semantic?: "execute_all" | "deny_on_first_deny" | "permit_on_first_permit";
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description The `evaluations`; or, where the request had none, the one `decision`.
+         * @example {
+         *       "evaluations": [
+         *         {
+         *           "decision": true
+         *         },
+         *         {
+         *           "decision": false
+         *         }
+         *       ]
+         *     }
+         */
+        EvaluationsResponse: {
+            decision?: boolean;
+            context?: components["schemas"]["EvaluationContext"];
+            evaluations?: components["schemas"]["EvaluationResponse"][];
+        };
+        SearchPage: {
+            /** @description The `next_token` of the page before, as it came, with the same request. */
+            token?: string;
+            /** @description How many results at most; 50 unless said, never more than 200. */
+            limit?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        SearchPageAnswered: {
+            /** @description Empty at the end. */
+            next_token: string;
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user"
+         *       },
+         *       "action": {
+         *         "name": "read"
+         *       },
+         *       "resource": {
+         *         "type": "invoice",
+         *         "id": "inv_1"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11"
+         *       },
+         *       "page": {
+         *         "limit": 100
+         *       }
+         *     }
+         */
+        SubjectSearchRequest: {
+            subject: components["schemas"]["AccessEntityType"];
+            action: components["schemas"]["AccessAction"];
+            resource: components["schemas"]["AccessResource"];
+            context?: components["schemas"]["AccessContext"];
+            page?: components["schemas"]["SearchPage"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "results": [
+         *         {
+         *           "type": "user",
+         *           "id": "user_olga"
+         *         },
+         *         {
+         *           "type": "user",
+         *           "id": "user_vera"
+         *         }
+         *       ],
+         *       "page": {
+         *         "next_token": ""
+         *       }
+         *     }
+         */
+        SubjectSearchResponse: {
+            results: components["schemas"]["FoundEntity"][];
+            page: components["schemas"]["SearchPageAnswered"];
+        };
+        FoundEntity: {
+            type: string;
+            id: string;
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user",
+         *         "id": "user_vera"
+         *       },
+         *       "action": {
+         *         "name": "read"
+         *       },
+         *       "resource": {
+         *         "type": "invoice"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11"
+         *       }
+         *     }
+         */
+        ResourceSearchRequest: {
+            subject: components["schemas"]["AccessSubject"];
+            action: components["schemas"]["AccessAction"];
+            resource: components["schemas"]["AccessEntityType"];
+            context?: components["schemas"]["AccessContext"];
+            page?: components["schemas"]["SearchPage"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "results": [
+         *         {
+         *           "type": "invoice",
+         *           "id": "inv_1"
+         *         }
+         *       ],
+         *       "page": {
+         *         "next_token": ""
+         *       }
+         *     }
+         */
+        ResourceSearchResponse: {
+            results: components["schemas"]["FoundEntity"][];
+            page: components["schemas"]["SearchPageAnswered"];
+        };
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "user",
+         *         "id": "user_vera"
+         *       },
+         *       "resource": {
+         *         "type": "invoice",
+         *         "id": "inv_1"
+         *       },
+         *       "context": {
+         *         "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11"
+         *       }
+         *     }
+         */
+        ActionSearchRequest: {
+            subject: components["schemas"]["AccessSubject"];
+            resource: components["schemas"]["AccessResource"];
+            context?: components["schemas"]["AccessContext"];
+            page?: components["schemas"]["SearchPage"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "results": [
+         *         {
+         *           "name": "read"
+         *         },
+         *         {
+         *           "name": "write"
+         *         }
+         *       ],
+         *       "page": {
+         *         "next_token": ""
+         *       }
+         *     }
+         */
+        ActionSearchResponse: {
+            results: {
+                name: string;
+            }[];
+            page: components["schemas"]["SearchPageAnswered"];
+        };
+        PdpMetadata: {
+            policy_decision_point: string;
+            access_evaluation_endpoint: string;
+            access_evaluations_endpoint: string;
+            search_subject_endpoint: string;
+            search_resource_endpoint: string;
+            search_action_endpoint: string;
         };
         /** @description Who did it. */
         Actor: {
@@ -2035,7 +2698,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "api_key.not_found" | "issuer.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy" | "revision.not_reached";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -2221,6 +2884,7 @@ export interface components {
         TenantIdQuery: components["schemas"]["Id"];
         MembershipIdPath: components["schemas"]["Id"];
         RoleIdPath: components["schemas"]["Id"];
+        RoleSetIdPath: components["schemas"]["Id"];
         ApiKeyIdPath: components["schemas"]["Id"];
         IssuerIdPath: components["schemas"]["Id"];
         /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
@@ -2235,10 +2899,17 @@ export interface components {
         /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
         IfMatch: string;
         /**
+         * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+         *     Several are separated by commas.
+         */
+        MinRevision: string;
+        /**
          * @description `true`: the same checks, and 200 with who would gain and lose which permissions; nothing is changed. An
          *     `Idempotency-Key` means nothing then.
          */
         DryRun: boolean;
+        /** @description `true`: the same checks, and 200 with how many hold roles that could not be given to them any more; nothing is changed. */
+        RoleSetDryRun: boolean;
         /** @description An `ETag`; the answer is 304 if nothing has changed. */
         IfNoneMatch: string;
     };
@@ -2280,7 +2951,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2343,7 +3020,13 @@ export interface operations {
     getTenant: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 tenant_id: components["parameters"]["TenantIdPath"];
             };
@@ -2515,7 +3198,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2587,7 +3276,13 @@ export interface operations {
     getMembership: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 membership_id: components["parameters"]["MembershipIdPath"];
             };
@@ -2780,7 +3475,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2849,6 +3550,11 @@ export interface operations {
                 tenant_id?: components["parameters"]["TenantIdQuery"];
             };
             header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
                 /** @description An `ETag`; the answer is 304 if nothing has changed. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
@@ -2886,7 +3592,13 @@ export interface operations {
     getRole: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 role_id: components["parameters"]["RoleIdPath"];
             };
@@ -2990,10 +3702,177 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
-    getCatalogue: {
+    listRoleSets: {
+        parameters: {
+            query?: {
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSetList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createRoleSet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleSetCreate"];
+            };
+        };
+        responses: {
+            /** @description The set. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRoleSet: {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The set. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteRoleSet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateRoleSet: {
+        parameters: {
+            query?: {
+                /** @description `true`: the same checks, and 200 with how many hold roles that could not be given to them any more; nothing is changed. */
+                dry_run?: components["parameters"]["RoleSetDryRun"];
+            };
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                role_set_id: components["parameters"]["RoleSetIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleSetUpdate"];
+            };
+        };
+        responses: {
+            /** @description The set; with `dry_run`, which roles would be held outside it. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETagUnlessDry"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleSet"] | components["schemas"]["RoleSetDryRun"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getCatalogue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3036,12 +3915,20 @@ export interface operations {
             query?: {
                 /** @description One tenant. A tenant's credential may leave it out and means its own. */
                 tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Only the platform's own, or only those of tenants. */
+                shared?: boolean;
                 /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3106,7 +3993,13 @@ export interface operations {
     getApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 api_key_id: components["parameters"]["ApiKeyIdPath"];
             };
@@ -3160,12 +4053,20 @@ export interface operations {
             query?: {
                 /** @description One tenant. A tenant's credential may leave it out and means its own. */
                 tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Only the shared ones, or only those of tenants. */
+                shared?: boolean;
                 /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3230,7 +4131,13 @@ export interface operations {
     getIssuer: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path: {
                 issuer_id: components["parameters"]["IssuerIdPath"];
             };
@@ -3475,7 +4382,13 @@ export interface operations {
     listSigningKeys: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3621,7 +4534,13 @@ export interface operations {
     evaluateAccess: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3643,6 +4562,373 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    evaluateBatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationsRequest"];
+            };
+        };
+        responses: {
+            /** @description The decisions, in the order of the items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationsResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchSubjects: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubjectSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of subjects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubjectSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchResources: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResourceSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of resources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchActions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of actions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    evaluateAccessInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationRequest"];
+            };
+        };
+        responses: {
+            /** @description The decision. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    evaluateBatchInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationsRequest"];
+            };
+        };
+        responses: {
+            /** @description The decisions, in the order of the items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationsResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchSubjectsInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubjectSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of subjects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubjectSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchResourcesInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResourceSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of resources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    searchActionsInTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of actions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionSearchResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPdpMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PdpMetadata"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPdpMetadataOfTenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: components["parameters"]["TenantIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PdpMetadata"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
@@ -3791,7 +5077,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before, as it came. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
             path?: never;
             cookie?: never;
         };

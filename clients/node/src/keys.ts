@@ -69,6 +69,9 @@ function isSoundRsa(key: KeyObject): boolean {
   return modulusLength >= RSA_BITS.min && modulusLength <= RSA_BITS.max && publicExponent === 65537n
 }
 
+/** Importing one takes a while, and everybody waits. An issuer that turns its keys has a handful. */
+const MAX_KEYS = 100
+
 /**
  * The usable keys of a JWKS document by kid, or undefined if it is none. A kid that stands for two keys stands for
  * neither.
@@ -78,7 +81,7 @@ export function importKeySet(document: unknown): Map<string, VerificationKey> | 
   const listed: unknown[] = document.keys
   const ambiguous = kidsListedTwice(listed)
   const keys = new Map<string, VerificationKey>()
-  for (const jwk of listed) {
+  for (const jwk of listed.slice(0, MAX_KEYS)) {
     const key = importKey(jwk)
     if (key !== undefined && !ambiguous.has(key.kid)) keys.set(key.kid, key)
   }

@@ -44,7 +44,7 @@ export class RoleCatalogue {
   readonly #options: CatalogueOptions
   readonly #known = new Map<string, Catalogue>()
   readonly #pending = new Map<string, Promise<Catalogue | undefined>>()
-  /** When a token with these grants was last refused as stale by the issuer itself. */
+  /** When the issuer itself last refused a token, by `jti`. */
   readonly #refused = new Map<string, number>()
 
   constructor(options: CatalogueOptions) {
@@ -61,23 +61,28 @@ export class RoleCatalogue {
     const known = this.#known.get(claims.tenant_id)
     const grants = known && pick(known, claims)
     if (grants !== undefined) return grants
-    const asked_at = Math.max(known?.fetched_at ?? 0, this.#refused.get(claims.grants_digest) ?? 0)
+    const asked_at = Math.max(known?.fetched_at ?? 0, this.#refused.get(claims.jti) ?? 0)
     // What it was issued with was not there any more, long after it was issued: asking again can bring nothing.
     if (asked_at > claims.iat * 1_000 + SKEW_MS) return undefined
     const catalogue = await this.#renew(claims, token)
     return catalogue && pick(catalogue, claims)
   }
 
-  /** One fetch at a time for the same grants, however many wait for it. Undefined if the issuer calls the token stale. */
-  #renew({ tenant_id, grants_digest }: SlimClaims, token: string): Promise<Catalogue | undefined> {
-    const pending = this.#pending.get(grants_digest) ?? this.#fetch(tenant_id, grants_digest, token)
-    this.#pending.set(grants_digest, pending)
-    const end = (): unknown => this.#pending.delete(grants_digest)
-    pending.then(end, end)
-    return pending
+  /** One fetch at a time for the same token, and for one tenant's same grants, however many wait for it. */
+  async #renew(claims: SlimClaims, token: string): Promise<Catalogue | undefined> {
+    const name = `${claims.tenant_id}:${claims.grants_digest}`
+    const underWay = this.#pending.get(name)
+    const shared = underWay && (await underWay)
+    if (shared !== undefined) return shared
+    const pending = this.#fetch(claims, token)
+    this.#pending.set(name, pending)
+    return pending.finally(() => {
+      if (this.#pending.get(name) === pending) this.#pending.delete(name)
+    })
   }
 
-  async #fetch(tenant_id: string, grants_digest: string, token: string): Promise<Catalogue | undefined> {
+  /** Undefined if the issuer refuses the token, which may be about its bearer alone. */
+  async #fetch({ tenant_id, jti }: SlimClaims, token: string): Promise<Catalogue | undefined> {
     const { url, fetch, clock } = this.#options
     const fetched_at = clock().getTime()
     try {
@@ -88,8 +93,8 @@ export class RoleCatalogue {
       })
       if (response.status !== 200) {
         await response.body?.cancel()
-        if (response.status !== 401) throw new Error(`it answered ${response.status}`)
-        keepLatest(this.#refused, grants_digest, fetched_at)
+        if (response.status !== 401 && response.status !== 403) throw new Error(`it answered ${response.status}`)
+        keepLatest(this.#refused, jti, fetched_at)
         return undefined
       }
       const roles = await this.#open(await readText(response, MAX_BYTES), tenant_id)

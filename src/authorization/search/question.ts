@@ -1,0 +1,37 @@
+// What the three searches have in common: an evaluation of which one entity is left open.
+import type { components } from '@tenantry/client/contract'
+import type { Scope } from '../../database/scope.ts'
+import { type Check, checkOf, demandsOf } from '../evaluation.ts'
+import { type Page, type Place, placeOf } from './paging.ts'
+
+type Schemas = components['schemas']
+type EvaluationRequest = Schemas['EvaluationRequest']
+
+export interface Asked<Body> {
+  scope: Scope
+  body: Body
+  min_revision: string | undefined
+}
+
+export interface Search extends Check {
+  place: Place
+}
+
+/** Stands for the entity that is looked for, until there is a candidate. */
+export const OPEN = ''
+
+/**
+ * @param open the search, as the evaluation that is asked of every candidate
+ * @returns undefined where the request names two tenants: there is nothing to be found
+ */
+export const searchOf = (
+  { scope, body, min_revision }: Asked<{ page?: Schemas['SearchPage'] }>,
+  open: EvaluationRequest,
+): Search | undefined => {
+  const check = checkOf(scope, open)
+  if (check === undefined) return undefined
+  const place = placeOf([check.about.tenant_id, open], body.page)
+  return { ...check, demands: demandsOf(check, min_revision), place }
+}
+
+export const found = <Result>(page: Page<Result>) => ({ status: 200 as const, body: page })

@@ -1,0 +1,74 @@
+// Who in the tenant may do this? Every member is decided on as a check would be, on facts that are read a page at a time.
+import { decide } from '@tenantry/client'
+import type { components } from '@tenantry/client/contract'
+import type { Clock } from '../../clock.ts'
+import { PLATFORM } from '../../database/schema.ts'
+import type { Database } from '../../database/scope.ts'
+import { Problem } from '../../errors.ts'
+import type { Handlers } from '../../http/handlers.ts'
+import { mayDo, type Principal } from '../../http/principal.ts'
+import { isId } from '../../ids.ts'
+import { readAtLeast } from '../consistency.ts'
+import { type MembersPage, readFactsOfMembers } from '../facts.ts'
+import { knownOfMember } from '../subjects.ts'
+import { fillPage, invalidToken, noResults, type Page } from './paging.ts'
+import { type Asked, found, OPEN, type Search, searchOf } from './question.ts'
+
+type SearchRequest = components['schemas']['SubjectSearchRequest']
+type Found = components['schemas']['FoundEntity']
+type Member = MembersPage['members'][number]
+
+const NAMES_PEOPLE = 'tenantry.membership:read'
+
+/** Before all others in the order of ids. */
+const BEGINNING = PLATFORM
+
+export const subjectSearchHandlers = (
+  database: Database,
+  clock: Clock,
+): Pick<Handlers, 'searchSubjects' | 'searchSubjectsInTenant'> => {
+  const searchSubjects = async (asked: Asked<SearchRequest> & { principal: Principal }) => {
+    requireMayReadMembers(asked.principal)
+    const { subject, action, resource, context } = asked.body
+    const search = searchOf(asked, { subject: { ...subject, id: OPEN }, action, resource, ...(context && { context }) })
+    if (search === undefined || subject.type !== 'user' || !isId(search.about.tenant_id))
+      return found(noResults<Found>())
+    return found(await searchMembers(database, search, clock()))
+  }
+  return { searchSubjects, searchSubjectsInTenant: searchSubjects }
+}
+
+const requireMayReadMembers = (principal: Principal): void => {
+  if (mayDo(principal, NAMES_PEOPLE)) return
+  throw new Problem('permission.missing', { detail: `A search for subjects needs the permission ${NAMES_PEOPLE} too.` })
+}
+
+const searchMembers = async (
+  database: Database,
+  { about, question, demands, place }: Search,
+  now: Date,
+): Promise<Page<Found>> => {
+  if (place.after !== undefined && !isId(place.after)) throw invalidToken('This is not where a page of members begins.')
+  const list = async (after = BEGINNING, limit: number): Promise<Member[]> => {
+    const page = await readAtLeast(
+      demands,
+      () => readFactsOfMembers(database, about.tenant_id, { after, limit }),
+      (page) => (page ? { [about.tenant_id]: page.revision, platform: page.platform_revision } : {}),
+    )
+    return page === null || isForNobody(page) ? [] : page.members
+  }
+  /** Of a tenant that is suspended, say, there is no need to ask member by member. */
+  const isForNobody = ({ members: [first] }: MembersPage): boolean => {
+    if (!first?.facts) return false
+    const nobody = { ...knownOfMember(first.facts).facts, subject: null }
+    return decide(nobody, question, now).reason.code !== 'not_a_member'
+  }
+  return fillPage(place, {
+    list,
+    positionOf: ({ id }) => id,
+    resultOf: ({ facts }) =>
+      facts?.membership && decide(knownOfMember(facts).facts, question, now).decision
+        ? { type: 'user', id: facts.membership.user_id }
+        : undefined,
+  })
+}

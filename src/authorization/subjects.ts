@@ -1,0 +1,73 @@
+// Whom a check is about, and what is known of them: facts for the pure rule, with the revisions they are true at.
+import type { Facts } from '@tenantry/client'
+import type { Database } from '../database/scope.ts'
+import type { FactsSource } from '../freshness/facts-source.ts'
+import { isId } from '../ids.ts'
+import type { Revisions } from './consistency.ts'
+import {
+  type AtRevisions,
+  factsOfApiKey,
+  factsOfMember,
+  type MemberFacts,
+  readFactsOfApiKeys,
+  readFactsOfUsers,
+} from './facts.ts'
+
+export interface About {
+  tenant_id: string
+  type: string
+  id: string
+}
+
+export interface Known {
+  facts: Facts
+  /** Empty: there is no such tenant. */
+  revisions: Revisions
+}
+
+export const NOTHING_KNOWN: Known = { facts: { tenant: null, subject: null }, revisions: {} }
+
+/** @param fresh what is in memory will not do: it was not as new as demanded */
+export const readKnown = async (
+  source: FactsSource,
+  { tenant_id, type, id }: About,
+  fresh: boolean,
+): Promise<Known> => {
+  const demand = fresh ? NEWER_THAN_KEPT : undefined
+  if (!isId(tenant_id)) return NOTHING_KNOWN
+  if (isApiKey({ type, id })) return knownOf(await source.ofApiKey(tenant_id, id, demand), factsOfApiKey)
+  return knownOf(await source.ofUser(tenant_id, userIdOf({ type, id }), demand), factsOfMember)
+}
+
+const NEWER_THAN_KEPT = { revision: Number.POSITIVE_INFINITY }
+
+/** The same for many, in as many round trips as there are kinds of them. */
+export const readManyKnown = async (database: Database, abouts: readonly About[]): Promise<Map<About, Known>> => {
+  const askable = abouts.filter(({ tenant_id }) => isId(tenant_id))
+  const [keys, others] = [askable.filter(isApiKey), askable.filter((about) => !isApiKey(about))]
+  const users = others.map((about) => ({ tenant_id: about.tenant_id, user_id: userIdOf(about) }))
+  const [ofKeys, ofUsers] = await Promise.all([
+    keys.length > 0 ? readFactsOfApiKeys(database, keys) : [],
+    users.length > 0 ? readFactsOfUsers(database, users) : [],
+  ])
+  return new Map([
+    ...abouts.map((about) => [about, NOTHING_KNOWN] as const),
+    ...keys.map((about, index) => [about, knownOf(ofKeys[index] ?? null, factsOfApiKey)] as const),
+    ...others.map((about, index) => [about, knownOf(ofUsers[index] ?? null, factsOfMember)] as const),
+  ])
+}
+
+export const knownOfMember = (facts: MemberFacts | null): Known => knownOf(facts, factsOfMember)
+
+const isApiKey = ({ type, id }: Pick<About, 'type' | 'id'>): boolean => type === 'api_key' && isId(id)
+
+/** A subject of any other kind is nobody in the tenant, which is asked about all the same: no user id is empty. */
+const userIdOf = ({ type, id }: Pick<About, 'type' | 'id'>): string => (type === 'user' ? id : '')
+
+const knownOf = <F extends AtRevisions>(found: F | null, factsOf: (found: F | null) => Facts): Known =>
+  found === null ? NOTHING_KNOWN : { facts: factsOf(found), revisions: revisionsOf(found) }
+
+const revisionsOf = ({ tenant, revision, platform_revision }: AtRevisions): Revisions => ({
+  [tenant.id]: revision,
+  platform: platform_revision,
+})

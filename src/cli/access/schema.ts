@@ -1,0 +1,29 @@
+// What an access file may look like: made from openapi.yaml, so that the file and the API never differ in what they take.
+import { readContract } from '../../http/contract.ts'
+import { dereference, type Schema } from '../../http/schemas.ts'
+
+const listOf = (items: Schema, maxItems: number): Schema => ({ type: 'array', maxItems, items })
+
+/** The schema of the body that creates one, but for the tenant: everything here is the platform's. */
+const withoutTenant = (schema: Schema): Schema => {
+  const { tenant_id: _, ...properties } = schema.properties as Schema
+  return { ...schema, properties }
+}
+
+export const accessSchema = (): Schema => {
+  const contract = readContract(new URL('../../../openapi.yaml', import.meta.url))
+  const ofContract = (name: string): Schema => dereference(contract, { $ref: `#/components/schemas/${name}` }) as Schema // the contract has schemas there
+  return {
+    type: 'object',
+    additionalProperties: false,
+    required: ['version'],
+    properties: {
+      version: { type: 'integer', enum: [1] },
+      catalogue: ofContract('CatalogueReplace'),
+      roles: listOf(withoutTenant(ofContract('RoleCreate')), 104), // 100, and the built-in ones
+      role_sets: listOf(ofContract('RoleSetCreate'), 100),
+      issuers: listOf(withoutTenant(ofContract('IssuerCreate')), 1_000),
+      api_keys: listOf(withoutTenant(ofContract('ApiKeyCreate')), 1_000),
+    },
+  }
+}

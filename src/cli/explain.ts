@@ -1,0 +1,100 @@
+// tenantry explain <subject> <permission>: may they, and why? Asks the check endpoint, and says in words what it answered.
+import type { Reason } from '@tenantry/client'
+import type { components } from '@tenantry/client/contract'
+import type { Command } from 'commander'
+import { given } from './arguments.ts'
+import { UsageError } from './failures.ts'
+import { print, printable } from './output.ts'
+import { onService, type ServiceOptions, withService } from './service.ts'
+import { tenantId } from './tenants.ts'
+
+type Answered = NonNullable<components['schemas']['EvaluationContext']['reason']>
+
+interface Options extends ServiceOptions {
+  tenant?: string
+  resourceId?: string
+}
+
+interface Question {
+  subject: { type: string; id: string }
+  resource_type: string
+  action: string
+}
+
+export const addExplainCommand = (program: Command): void => {
+  onService(program.command('explain').description('say whether somebody may do something in a tenant, and why'))
+    .argument('<subject>', 'a user, as the identity provider names them; or api_key:<id>')
+    .argument('<permission>', 'what it is about, e.g. invoice:write')
+    .option('--tenant <tenant>', "its id or slug (a tenant's own key may leave it out)")
+    .option('--resource-id <id>', 'of which invoice, say; roles grant the same on all')
+    .action(explain)
+}
+
+const API_KEY = 'api_key:'
+
+/** No user's id begins like that of a machine. */
+const subjectOf = (text: string): Question['subject'] =>
+  text.startsWith(API_KEY) ? { type: 'api_key', id: text.slice(API_KEY.length) } : { type: 'user', id: text }
+
+/** @throws UsageError */
+const questionOf = (subject: string, permission: string): Question => {
+  const [resource_type = '', action = '', ...more] = permission.split(':')
+  if (resource_type === '' || action === '' || more.length > 0) {
+    throw new UsageError('a permission is a resource and an action, e.g. invoice:write')
+  }
+  return { subject: subjectOf(subject), resource_type, action }
+}
+
+const explain = (
+  named: string,
+  permission: string,
+  { tenant, resourceId = '-', ...options }: Options,
+): Promise<void> => {
+  const { subject, resource_type, action } = questionOf(named, permission)
+  return withService(options, async (tenantry) => {
+    const { unwrap } = await import('@tenantry/client')
+    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const body = {
+      subject,
+      action: { name: action },
+      resource: { type: resource_type, id: resourceId },
+      context: { explain: true, ...given({ tenant_id }) },
+    }
+    const { decision, context } = await unwrap(tenantry.POST('/access/v1/evaluation', { body }))
+    const { reason, revisions = {} } = context ?? {}
+    if (reason === undefined) throw new SyntaxError('this is no explanation') // somebody else answers there
+    const where = tenant === undefined ? 'the tenant' : printable(tenant)
+    print(options, { subject, permission, decision, reason, revisions }, [
+      `${decision ? 'Yes' : 'No'}: ${printable(named)} ${decision ? 'may' : 'may not'} do ${printable(permission)} in ${where}.`,
+      `Why: ${wordsOf(reason)} (${printable(reason.code)})`,
+      ...atRevisions(revisions),
+    ])
+  })
+}
+
+const atRevisions = (revisions: Record<string, number>): string[] => {
+  const all = Object.entries(revisions).map(([history, revision]) => `${printable(history)}:${revision}`)
+  return all.length === 0 ? [] : [`As of: ${all.join(', ')}`]
+}
+
+const text = (value: unknown): string => printable(String(value))
+
+const WORDS: { [Code in Reason['code']]: (reason: Answered) => string } = {
+  role_grants: ({ role, pattern }) => `the role ${text(role)} grants ${text(pattern)}.`,
+  key_grants: ({ pattern }) => `the API key was given ${text(pattern)}.`,
+  no_role_grants: () => 'nothing that is held grants it, or what does excludes it.',
+  not_a_member: () => 'there is no such member of the tenant.',
+  membership_suspended: () => 'the membership is suspended.',
+  membership_expired: ({ expires_at }) => `the membership ended at ${text(expires_at)}.`,
+  api_key_expired: () => 'the API key has expired.',
+  tenant_not_found: () => 'there is no such tenant.',
+  tenant_suspended: () => 'the tenant is suspended.',
+  tenant_archived: () => 'the tenant is archived.',
+  tenant_deletion_scheduled: () => 'the tenant is about to be deleted.',
+  tenant_mismatch: () => "this is not the credential's tenant.",
+  permission_malformed: () => 'this is a pattern, and a permission is asked for by its name.',
+}
+
+/** A newer service may have other reasons: what it says is shown as it came. */
+const wordsOf = (reason: Answered): string =>
+  Object.hasOwn(WORDS, reason.code) ? WORDS[reason.code as Reason['code']](reason) : text(JSON.stringify(reason))
