@@ -112,9 +112,9 @@ export class HistoryTail {
   async #tell(since: string): Promise<void> {
     const news = await this.#readSince(since)
     if (this.#since !== since) return // everybody left meanwhile, and somebody new may have come
-    this.#since = news.snapshot
     this.#options.onRevision(news.platform_revision)
     for (const listener of this.#listeners) listener(news)
+    if (this.#since === since) this.#since = news.snapshot // where a listener failed, it is told again
   }
 
   async #readSince(since: string | undefined): Promise<News> {

@@ -75,6 +75,7 @@ export class Following {
           this.#stopListening = stop
         },
         (fault: unknown) => {
+          if (this.#state === 'stopped') return
           this.#state = 'idle'
           this.#onFault(fault)
         },

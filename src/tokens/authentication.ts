@@ -112,7 +112,7 @@ export class TokenHolders {
       isKept: (verified) => typeof this.#decide(verified) !== 'string',
       suffices: (verified) => 'bearer' in verified && now.getTime() < verified.bearer.claims.exp * 1_000,
       namesOf,
-      bytesOf: () => 1_000 + 3 * token.length, // its claims, taken apart, and its holder's facts
+      bytesOf: (verified) => 1_000 + 3 * token.length + JSON.stringify(verified).length,
     })
     return after(found, (known) => (known === null ? 'token.invalid' : this.#decide(known)))
   }
