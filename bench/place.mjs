@@ -12,7 +12,7 @@ const SERVICE = { name: 'tenantry_service', password: 'only-for-benchmarks-on-lo
 
 const withLogin = (url, { name, password }) => Object.assign(new URL(url), { username: name, password }).href
 
-export const aPlace = async () => {
+export const aPlace = async ({ node_args = [], more_settings = {} } = {}) => {
   const server = await startPostgres()
   await migratePostgres(server.url, SERVICE)
   const database_url = withLogin(server.url, SERVICE)
@@ -23,8 +23,9 @@ export const aPlace = async () => {
     TENANTRY_ROOT_API_KEY: root,
     TENANTRY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
+    ...more_settings,
   }
-  const service = await startService(settings)
+  const service = await startService(settings, node_args)
   const post = (url, body) => request(service.address, root, 'POST', url, body)
   const tenants = []
   for (let number = 0; number < TENANTS; number++) tenants.push(await aTenant(post, number))
@@ -46,7 +47,19 @@ export const aPlace = async () => {
   })
   await analyse(server.url)
   return {
-    ...{ service, post, database_url, issuer: ISSUER, secret, tenants, access_token, jwks, feed, subjects },
+    ...{
+      service,
+      post,
+      owner_url: server.url,
+      database_url,
+      issuer: ISSUER,
+      secret,
+      tenants,
+      access_token,
+      jwks,
+      feed,
+      subjects,
+    },
     /** One more service on the same database. */
     startReplica: () => startService(settings),
     postgres_version: await versionOf(server.url),
@@ -85,12 +98,14 @@ const request = async (address, credential, method, url, body) => {
   return response.json()
 }
 
-const onServer = async (url, sql) => {
+export const onServer = async (url, sql) => {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  const { rows } = await client.query(sql)
-  await client.end()
-  return rows
+  try {
+    return (await client.query(sql)).rows
+  } finally {
+    await client.end()
+  }
 }
 
 const analyse = (url) => onServer(url, 'analyze')

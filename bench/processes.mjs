@@ -22,8 +22,8 @@ export const pinThisProcess = () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 /** `tenantry serve`, as anybody runs it; answers its address and process. It ends with this process at the latest. */
-export const startService = async (settings) => {
-  const command = [...pinned(CORES?.measured), process.execPath, path('../bin/tenantry.mjs'), 'serve']
+export const startService = async (settings, node_args = []) => {
+  const command = [...pinned(CORES?.measured), process.execPath, ...node_args, path('../bin/tenantry.mjs'), 'serve']
   const child = spawn(command[0], command.slice(1), {
     env: { PATH: process.env.PATH, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -42,8 +42,8 @@ export const startService = async (settings) => {
  * A module of this folder as a process of its own. It answers each message with one.
  * @param {string} [cores] where it may run; on the core of what is measured unless said otherwise
  */
-export const startModule = async (name, argument, cores = CORES?.measured) => {
-  const [execPath, ...execArgv] = [...pinned(cores), process.execPath]
+export const startModule = async (name, argument, cores = CORES?.measured, node_args = []) => {
+  const [execPath, ...execArgv] = [...pinned(cores), process.execPath, ...node_args]
   const child = fork(path(name), [JSON.stringify(argument)], { execPath, execArgv })
   const died = once(child, 'exit').then(() => {
     throw new Error(`${name} ended instead of answering`)

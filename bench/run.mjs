@@ -2,6 +2,7 @@
 // turns in short rounds, so that whatever else the machine does falls on both. Nothing here passes or fails.
 import { cpus } from 'node:os'
 import { ensureBuilt } from '../bin/build.mjs'
+import { startCerbos, withRoles } from './cerbos.mjs'
 import { load } from './load.mjs'
 import { CORE_COUNT, CORES, pinThisProcess, startModule } from './processes.mjs'
 import { changeTable, row, table } from './table.mjs'
@@ -9,6 +10,9 @@ import { changeTable, row, table } from './table.mjs'
 const ROUNDS = 9
 const SECONDS = 1.5
 const WRITERS = 8
+
+/** All, or those that are named: `npm start -- check beside`. */
+const isWanted = ({ name }) => process.argv.length < 3 || process.argv.includes(name)
 
 await ensureBuilt()
 const { aPlace } = await import('./place.mjs') // imports what was just built
@@ -52,6 +56,26 @@ const check = async () => {
     () => load(bare.child, SECONDS, { url: bare.ready + path, credential: secret, bodies }),
   )
   return [row('POST /access/v1/evaluation', 'a bare Fastify route with its schemas', ours, theirs)]
+}
+
+const beside = async () => {
+  const cerbos = await startCerbos()
+  if (cerbos === undefined) return []
+  started.push(cerbos)
+  const bodies = tenants.map(({ id, members }) =>
+    withRoles({
+      subject: { type: 'user', id: members[1].user_id },
+      action: { name: 'read' },
+      resource: { type: 'invoice', id: '1' },
+      context: { tenant_id: id },
+    }),
+  )
+  const path = '/access/v1/evaluation'
+  const [ours, theirs] = await alternate(
+    () => load(service.child, SECONDS, { url: service.address + path, credential: secret, bodies }),
+    () => load(cerbos.child, SECONDS, { url: cerbos.address + path, bodies }),
+  )
+  return [row('POST /access/v1/evaluation', 'the Cerbos PDP, the same AuthZEN request', ours, theirs)]
 }
 
 const tokens = async () => {
@@ -116,18 +140,18 @@ const memberships = async () => {
 
 try {
   const rows = []
-  for (const measure of [check, tokens, exchange, verification, memberships]) {
+  for (const measure of [check, beside, tokens, exchange, verification, memberships].filter(isWanted)) {
     rows.push(...(await measure()))
     await Promise.all(started.splice(0).map(({ stop }) => stop()))
   }
   const changes = []
-  for (const count of [1, 3]) {
+  for (const count of isWanted(propagation) ? [1, 3] : []) {
     while (replicas.length < count) replicas.push(await place.startReplica())
     changes.push(await propagation(place, replicas))
   }
   process.stdout.write(`${table(rows)}
 
-${changeTable(changes)}
+${changes.length === 0 ? '' : changeTable(changes)}
 
 A ratio is the median of ${ROUNDS} rounds' ratios; [from–to] are the quarters around it. Both sides of a row take turns in one
 run. CPU is what each side's own process spent on one request, whatever else the machine did. A change is a member's suspension;

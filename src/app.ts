@@ -11,6 +11,8 @@ import type { Database } from './database/scope.ts'
 import { eventHandlers } from './events/handlers.ts'
 import { forwardAuthHandlers } from './forward-auth/handlers.ts'
 import { withoutOriginal } from './forward-auth/original-uri.ts'
+import { type Memory, openMemory } from './freshness/memory.ts'
+import { type Pause, settleWith } from './freshness/settling.ts'
 import { grantHandlers } from './grants/handlers.ts'
 import { groupHandlers } from './groups/handlers.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
@@ -20,6 +22,7 @@ import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle } from './http/health.ts'
+import { hook } from './http/hooks.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { installAccessLog, logController } from './http/logging.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
@@ -39,7 +42,6 @@ import { resourceHandlers } from './resources/handlers.ts'
 import { listResourcesWith } from './resources/operations.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
 import { RevocationStreams } from './revocations/streams.ts'
-import { RevocationTail } from './revocations/tail.ts'
 import { roleSetHandlers } from './role-sets/handlers.ts'
 import { roleHandlers } from './roles/handlers.ts'
 import type { Seal } from './sealing.ts'
@@ -62,7 +64,7 @@ const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL 
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
 export interface Services {
-  config: Pick<Config, 'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers'>
+  config: Pick<Config, 'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers' | 'staleness_ms'>
   database: Database
   platform: Platform
   keys: KeyRing
@@ -71,6 +73,8 @@ export interface Services {
   clock: Clock
   log: FastifyBaseLogger
   lifecycle: Lifecycle
+  /** What passes time before an answer; a timer. */
+  pause?: Pause | undefined
 }
 
 export interface App {
@@ -80,6 +84,7 @@ export interface App {
   /** Finishes what is under way, then closes every connection. */
   close(): Promise<void>
   api_keys: ApiKeys
+  memory: Memory
 }
 
 export const buildApp = async ({
@@ -92,6 +97,7 @@ export const buildApp = async ({
   clock,
   log,
   lifecycle,
+  pause,
 }: Services): Promise<App> => {
   const fastify = Fastify({
     loggerInstance: log,
@@ -108,25 +114,31 @@ export const buildApp = async ({
   })
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
-  fastify.addHook('onRequest', async (request, reply) => void reply.header('X-Request-ID', request.id))
+  fastify.addHook(
+    'onRequest',
+    hook((request, reply) => void reply.header('X-Request-ID', request.id)),
+  )
   const traffic = new Traffic(fastify.server)
   installAccessLog(fastify)
   allowPages(fastify, config.cors_origins)
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
 
-  const tail = new RevocationTail(database, clock, {
+  const memory = openMemory({
+    ...{ database, clock, staleness_ms: config.staleness_ms },
     onRevision: (revision) => keys.hear(revision),
-    onFault: (error) => log.warn({ err: error }, 'cannot follow revocations'),
+    onFault: (error) => log.warn({ err: error }, 'cannot follow what other replicas change'),
   })
-  const streams = new RevocationStreams(database, tail, clock)
+  const { cache, facts } = memory
+  const streams = new RevocationStreams(database, memory.tail, clock)
   fastify.addHook('preClose', async () => streams.close())
-  const api_keys = new ApiKeys(database, clock, platform.root)
-  const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys })
+  fastify.addHook('onClose', async () => memory.stop())
+  const api_keys = new ApiKeys(database, clock, platform.root, cache)
+  const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys, cache })
   const { allow_loopback_issuers: allow_loopback } = config
   const issuer_keys = new IssuerKeys(guardedFetch({ allow_loopback }), clock)
   const strangers = new Strangers({ database, clock, issuer: config.issuer, keys: issuer_keys })
-  const write = writeWith(database, clock, seal)
+  const write = writeWith(database, clock, seal, settleWith(database, config.staleness_ms, pause))
   const handlers: Handlers = {
     ...tenantHandlers({ database, write }),
     ...membershipHandlers({ database, write, clock }),
@@ -143,10 +155,10 @@ export const buildApp = async ({
     ...tokenHandlers({ config, database, clock, keys }),
     ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders, issuer_keys }),
     ...authorizationHandlers({
-      ...{ database, clock, issuer: config.issuer, findFaults: FIND_FAULTS },
+      ...{ database, facts, clock, issuer: config.issuer, findFaults: FIND_FAULTS },
       listResources: listResourcesWith(database),
     }),
-    ...forwardAuthHandlers({ issuer: config.issuer, database, api_keys, token_holders }),
+    ...forwardAuthHandlers({ issuer: config.issuer, facts, api_keys, token_holders }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
     ...healthHandlers(database, lifecycle),
@@ -157,7 +169,7 @@ export const buildApp = async ({
     identify: identifyWith(api_keys, token_holders, strangers),
     authorize: authorizeWith(database),
   })
-  return { fastify, traffic, streams, api_keys, close: () => closeServer(fastify, traffic) }
+  return { fastify, traffic, streams, api_keys, memory, close: () => closeServer(fastify, traffic) }
 }
 
 /** Node by itself would also wait for connections that were opened in advance and never used, as pools and browsers do. */

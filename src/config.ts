@@ -23,6 +23,8 @@ export interface Config {
   cors_origins: readonly string[] | undefined
   /** Development only: identity providers on this machine, over http. */
   allow_loopback_issuers: boolean
+  /** How old the facts of a check may be, in milliseconds; 0 for never older than the question. */
+  staleness_ms: number
   log_level: LogLevel
 }
 
@@ -32,6 +34,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 const DATA_DIR = './.tenantry'
 const SHORTEST_ROOT_KEY = 32
 const HIGHEST_PORT = 65_535
+const LONGEST_STALENESS_MS = 5_000
+const STALENESS_MS = 500
 
 export class ConfigError extends Error {
   readonly problems: string[]
@@ -74,18 +78,22 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     return undefined
   }
 
+  const readOr = <T>(name: string, parse: (value: string) => Parsed<T>, otherwise: T): T =>
+    read(name, parse)?.value ?? otherwise
+
   const host = text('HOST') ?? '127.0.0.1'
-  const port = read('PORT', parsePort)?.value ?? 3000
+  const port = readOr('PORT', parsePort, 3000)
   const database_url = read('DATABASE_URL', parseDatabaseUrl)?.value
   const issuer = read('TENANTRY_ISSUER', parseIssuer)?.value
   const root_api_key = read('TENANTRY_ROOT_API_KEY', parseRootKey)?.value
   const encryption_key = read('TENANTRY_ENCRYPTION_KEY', parseKey)?.value
   const previous_encryption_key = read('TENANTRY_PREVIOUS_ENCRYPTION_KEY', parseKey)?.value
-  const signing_algorithm = read('TENANTRY_SIGNING_ALGORITHM', parseAlgorithm)?.value ?? 'ES256'
-  const allow_loopback_issuers = read('TENANTRY_ALLOW_LOOPBACK_ISSUERS', parseSwitch)?.value ?? false
+  const signing_algorithm = readOr('TENANTRY_SIGNING_ALGORITHM', parseAlgorithm, 'ES256')
+  const allow_loopback_issuers = readOr('TENANTRY_ALLOW_LOOPBACK_ISSUERS', parseSwitch, false)
   const audiences = read('TENANTRY_AUDIENCES', parseAudiences)?.value
   const cors_origins = read('TENANTRY_CORS_ORIGINS', parseOrigins)?.value
-  const log_level = read('LOG_LEVEL', parseLogLevel)?.value ?? 'info'
+  const staleness_ms = readOr('TENANTRY_STALENESS_MS', parseStaleness, STALENESS_MS)
+  const log_level = readOr('LOG_LEVEL', parseLogLevel, 'info')
 
   if (text('DATABASE_URL') !== undefined) {
     for (const name of ['TENANTRY_ISSUER', 'TENANTRY_ROOT_API_KEY', 'TENANTRY_ENCRYPTION_KEY']) {
@@ -106,6 +114,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     audiences,
     cors_origins,
     allow_loopback_issuers,
+    staleness_ms,
     log_level,
   })
 }
@@ -171,6 +180,13 @@ const parseOrigins = (text: string): Parsed<string[]> => {
 
 const parseSwitch = (text: string): Parsed<boolean> =>
   text === 'true' || text === 'false' ? { value: text === 'true' } : 'must be true or false'
+
+const parseStaleness = (text: string): Parsed<number> => {
+  const value = Number(text)
+  return /^\d+$/.test(text) && value <= LONGEST_STALENESS_MS
+    ? { value }
+    : `must be a whole number of milliseconds from 0 to ${LONGEST_STALENESS_MS}`
+}
 
 const parseLogLevel = (text: string): Parsed<LogLevel> => {
   const value = LOG_LEVELS.find((level) => level === text)

@@ -8,7 +8,7 @@ import { CommandError } from './cli/failures.ts'
 import { type SeededTenant, seed } from './cli/seed.ts'
 import { type Config, readConfig } from './config.ts'
 import { noteAddress } from './database/directory-address.ts'
-import { makeLog } from './http/logging.ts'
+import { makeLog, standardOutput } from './http/logging.ts'
 import { type Service, startService } from './service.ts'
 import { drain, firstSignal } from './stopping.ts'
 
@@ -27,7 +27,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   const config = await readSettings()
   const onTerminal = process.stdout.isTTY === true
   // A terminal shows the banner and what goes wrong; every request would drown it.
-  const log = makeLog(onTerminal && !process.env.LOG_LEVEL ? 'warn' : config.log_level)
+  const log = makeLog(onTerminal && !process.env.LOG_LEVEL ? 'warn' : config.log_level, standardOutput())
   const service = await startService(config, log)
   const started = await start(service, config, options).catch(async (error: unknown) => {
     await service.close()

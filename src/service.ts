@@ -7,6 +7,7 @@ import { openPostgres } from './database/connection.ts'
 import { openDirectory } from './database/directory.ts'
 import { roleFault, schemaFault } from './database/migrations.ts'
 import { Database } from './database/scope.ts'
+import type { Pause } from './freshness/settling.ts'
 import type { Lifecycle } from './http/health.ts'
 import { forgetOldAnswers } from './http/write.ts'
 import { preparePlatform } from './platform.ts'
@@ -78,10 +79,17 @@ export const assembleService = async (
   opened: Opened,
   config: Pick<
     Config,
-    'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers' | 'signing_algorithm' | 'previous_encryption_key'
+    | 'issuer'
+    | 'audiences'
+    | 'cors_origins'
+    | 'allow_loopback_issuers'
+    | 'staleness_ms'
+    | 'signing_algorithm'
+    | 'previous_encryption_key'
   >,
   log: Logger,
   clock: Clock,
+  pause?: Pause,
 ): Promise<Service> => {
   const { database, root_api_key, root_api_key_file } = opened
   try {
@@ -90,7 +98,7 @@ export const assembleService = async (
     const platform = await preparePlatform(database, { root_api_key, seal, algorithm, now: clock() })
     const keys = new KeyRing(database, seal, clock)
     const lifecycle: Lifecycle = { draining: false }
-    const app = await buildApp({ config, database, platform, keys, algorithm, seal, clock, log, lifecycle })
+    const app = await buildApp({ config, database, platform, keys, algorithm, seal, clock, log, lifecycle, pause })
     const stopChores = startChores(choresOf(app, { database, seal, algorithm, clock }), log)
     const close = async (): Promise<void> => {
       lifecycle.draining = true

@@ -41,6 +41,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       log_level: 'info',
     },
     ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
+    staleness_ms: 500,
   })
 })
 
@@ -52,6 +53,7 @@ t.test('every setting is read', async (t) => {
     TENANTRY_PREVIOUS_ENCRYPTION_KEY: PREVIOUS_KEY,
     TENANTRY_SIGNING_ALGORITHM: 'EdDSA',
     TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
+    TENANTRY_STALENESS_MS: '0',
   })
   t.same(config, {
     ...{
@@ -68,6 +70,7 @@ t.test('every setting is read', async (t) => {
       log_level: 'debug',
     },
     ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA', allow_loopback_issuers: true },
+    staleness_ms: 0,
   })
   t.throws(() => Object.assign(config, { port: 1 }), TypeError, 'and cannot be changed afterwards')
 })
@@ -120,6 +123,7 @@ t.test('everything that is wrong is told at once, each by its name', async (t) =
 t.test('each setting refuses what it cannot be', async (t) => {
   const refused: [string, string[]][] = [
     ['PORT', ['-1', '65536', '3000.5', '0x50', '1e3', '80 80', 'abc']],
+    ['TENANTRY_STALENESS_MS', ['-1', '5001', '0.5', '1e2', '500ms']],
     ['DATABASE_URL', ['db', 'http://db/x', 'postgres', 'mysql://db/x']],
     [
       'TENANTRY_ISSUER',

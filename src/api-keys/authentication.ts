@@ -2,11 +2,15 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
+import type { Cache, Kept } from '../freshness/cache.ts'
+import { tenantName } from '../freshness/evictions.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
+import { apiKeyTarget } from '../revocations/targets.ts'
+import { after, type Soon } from '../soon.ts'
 import type { TenantStatus } from '../tenants/status.ts'
 import { updateLastUsed } from './queries.ts'
-import { hashOf } from './secrets.ts'
+import { hashOf, isSecret } from './secrets.ts'
 
 interface FoundKey {
   id: string
@@ -25,36 +29,45 @@ export class ApiKeys {
   readonly #database: Database
   readonly #clock: Clock
   readonly #root: { hash: Buffer; principal: ApiKeyPrincipal }
+  readonly #cache: Cache
   readonly #used = new Map<string, number>()
 
-  constructor(database: Database, clock: Clock, root: { hash: Buffer; principal: ApiKeyPrincipal }) {
+  constructor(database: Database, clock: Clock, root: { hash: Buffer; principal: ApiKeyPrincipal }, cache: Cache) {
     this.#database = database
     this.#clock = clock
     this.#root = root
+    this.#cache = cache
   }
 
   /** The root key, compared in constant time; it needs no look-up, so it works however the database is. */
-  root(credential: string): ApiKeyPrincipal | undefined {
-    if (!timingSafeEqual(hashOf(credential), this.#root.hash)) return undefined
+  root(credential: string, hash = hashOf(credential)): ApiKeyPrincipal | undefined {
+    if (!timingSafeEqual(hash, this.#root.hash)) return undefined
     this.#noteUse(this.#root.principal.id)
     return this.#root.principal
   }
 
   /** Looked up by the hash of the secret, so that no comparison of secrets ever runs in variable time. */
   async find(secret: string): Promise<ApiKeyPrincipal | undefined> {
-    const key = (await this.#database.call(FIND, hashOf(secret))) as FoundKey | null // the function's own shape
-    if (!key || (key.expires_at !== null && Date.parse(key.expires_at) <= this.#clock().getTime())) return undefined
+    return this.#ifNotOver(await this.#read(secret, hashOf(secret)))
+  }
+
+  /** The same from memory, where it is there: as old as facts may be. */
+  recall(secret: string, hash = hashOf(secret)): Soon<ApiKeyPrincipal | undefined> {
+    const kept: Kept<ApiKeyPrincipal> = { read: () => this.#read(secret, hash), namesOf }
+    return after(this.#cache.get(`secret:${hash.toString('latin1')}`, kept), (key) => this.#ifNotOver(key))
+  }
+
+  /** What has not the shape of a secret costs no look-up. */
+  async #read(secret: string, hash: Buffer): Promise<ApiKeyPrincipal | null> {
+    if (!isSecret(secret)) return null
+    const key = (await this.#database.call(FIND, hash)) as FoundKey | null // the function's own shape
+    return key && principalOf(key)
+  }
+
+  #ifNotOver(key: ApiKeyPrincipal | null): ApiKeyPrincipal | undefined {
+    if (key === null || (key.ends_at !== null && Date.parse(key.ends_at) <= this.#clock().getTime())) return undefined
     this.#noteUse(key.id)
-    const own = {
-      kind: 'api_key' as const,
-      id: key.id,
-      rights: [[effective({ permissions: key.permissions, excludes: key.excludes }, key.by_name)]],
-      by_name: key.by_name,
-      ends_at: key.expires_at,
-    }
-    return key.tenant_id === null || key.tenant_status === null
-      ? { ...own, tenant_id: null, tenant_status: null }
-      : { ...own, tenant_id: key.tenant_id, tenant_status: key.tenant_status }
+    return key
   }
 
   #noteUse(id: string): void {
@@ -69,3 +82,21 @@ export class ApiKeys {
     await this.#database.asPlatform('note when API keys were last used', (tx) => updateLastUsed(tx, uses))
   }
 }
+
+const principalOf = (key: FoundKey): ApiKeyPrincipal => {
+  const own = {
+    kind: 'api_key' as const,
+    id: key.id,
+    rights: [[effective({ permissions: key.permissions, excludes: key.excludes }, key.by_name)]],
+    by_name: key.by_name,
+    ends_at: key.expires_at,
+  }
+  return key.tenant_id === null || key.tenant_status === null
+    ? { ...own, tenant_id: null, tenant_status: null }
+    : { ...own, tenant_id: key.tenant_id, tenant_status: key.tenant_status }
+}
+
+const namesOf = ({ id, tenant_id }: ApiKeyPrincipal): string[] => [
+  apiKeyTarget(id),
+  ...(tenant_id === null ? [] : [tenantName(tenant_id)]),
+]

@@ -2,8 +2,9 @@
 import { type Decision, decide, type Question } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../clock.ts'
-import type { Database, Scope } from '../database/scope.ts'
+import type { Scope } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
+import type { FactsSource } from '../freshness/facts-source.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { tenantOf } from '../http/scope.ts'
 import { type Demand, demandsIn, IN_CONTEXT, IN_HEADER, readAtLeast } from './consistency.ts'
@@ -83,13 +84,13 @@ interface Asked {
 export type Evaluate = (asked: Asked) => Promise<EvaluationResponse>
 
 export const evaluateWith =
-  (database: Database, clock: Clock): Evaluate =>
+  (facts: FactsSource, clock: Clock): Evaluate =>
   async ({ scope, body, min_revision }) => {
     const check = checkOf(scope, body)
     if (check === undefined) return mismatch(body)
     const known = await readAtLeast(
       demandsOf(check, min_revision),
-      () => readKnown(database, check.about),
+      async (fresh) => readKnown(facts, check.about, fresh),
       ({ revisions }) => revisions,
     )
     return answerTo(check, known, clock())

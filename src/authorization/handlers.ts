@@ -1,6 +1,7 @@
 // HTTP in and out of authorization: the endpoints of AuthZEN 1.0, each in a file of its own.
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
+import type { FactsSource } from '../freshness/facts-source.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { evaluateWith, evaluationHandlers } from './evaluation.ts'
 import { evaluationsHandlers, type FindFaults } from './evaluations.ts'
@@ -11,6 +12,7 @@ import { subjectSearchHandlers } from './search/subjects.ts'
 
 interface Services {
   database: Database
+  facts: FactsSource
   clock: Clock
   issuer: string
   findFaults: FindFaults
@@ -25,12 +27,13 @@ type Mine =
 
 export const authorizationHandlers = ({
   database,
+  facts,
   clock,
   issuer,
   findFaults,
   listResources,
 }: Services): Pick<Handlers, Mine> => {
-  const evaluate = evaluateWith(database, clock)
+  const evaluate = evaluateWith(facts, clock)
   return {
     ...evaluationHandlers(evaluate),
     ...evaluationsHandlers({ database, clock, evaluate, findFaults }),

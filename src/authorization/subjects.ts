@@ -1,6 +1,7 @@
 // Whom a check is about, and what is known of them: facts for the pure rule, with the revisions they are true at.
 import type { Facts, ResourceRef } from '@tenantry/client'
 import type { Database } from '../database/scope.ts'
+import type { FactsSource } from '../freshness/facts-source.ts'
 import { isId } from '../ids.ts'
 import type { Revisions } from './consistency.ts'
 import {
@@ -8,9 +9,7 @@ import {
   factsOfApiKey,
   factsOfMember,
   type MemberFacts,
-  readFactsOfApiKey,
   readFactsOfApiKeys,
-  readFactsOfUser,
   readFactsOfUsers,
 } from './facts.ts'
 
@@ -32,11 +31,19 @@ export interface Known {
 
 export const NOTHING_KNOWN: Known = { facts: { tenant: null, subject: null }, is_of_resource: false, revisions: {} }
 
-export const readKnown = async (database: Database, { tenant_id, type, id, resource }: About): Promise<Known> => {
+/** @param fresh what is in memory will not do: it was not as new as demanded */
+export const readKnown = async (
+  source: FactsSource,
+  { tenant_id, type, id, resource }: About,
+  fresh: boolean,
+): Promise<Known> => {
+  const demand = fresh ? NEWER_THAN_KEPT : undefined
   if (!isId(tenant_id)) return NOTHING_KNOWN
-  if (isApiKey({ type, id })) return knownOf(await readFactsOfApiKey(database, tenant_id, id), factsOfApiKey)
-  return knownOfMember(await readFactsOfUser(database, tenant_id, userIdOf({ type, id }), resource))
+  if (isApiKey({ type, id })) return knownOf(await source.ofApiKey(tenant_id, id, demand), factsOfApiKey)
+  return knownOfMember(await source.ofUser(tenant_id, userIdOf({ type, id }), { ...demand, resource }))
 }
+
+const NEWER_THAN_KEPT = { revision: Number.POSITIVE_INFINITY }
 
 /**
  * The same for many. Of whoever has no grants on single resources it is read once, whatever resources are asked about: then

@@ -21,6 +21,8 @@ export interface Connection {
   transaction<T>(work: Work<T>): Promise<T>
   /** Runs one statement outside any transaction and answers the `value` column of its first row. */
   value(statement: Statement, parameters: unknown[]): Promise<unknown>
+  /** The same, however many wait for a connection. */
+  valueAside(statement: Statement, parameters: unknown[]): Promise<unknown>
   /** Asks for a sign of life, whatever else is under way. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -29,13 +31,15 @@ export interface Connection {
 /** PGlite takes no lock on its directory: whoever opened it holds one (`directory.ts`). */
 export const embeddedConnection = (client: PGlite): Connection => {
   const database = drizzlePglite(client)
+  const value: Connection['value'] = async ({ text }, parameters) => {
+    const { rows } = await client.query<{ value: unknown }>(text, parameters)
+    return rows[0]?.value
+  }
   return {
     kind: 'embedded',
     transaction: (work) => database.transaction((tx) => work(tx as unknown as Transaction)), // to us both drivers' are one
-    value: async ({ text }, parameters) => {
-      const { rows } = await client.query<{ value: unknown }>(text, parameters)
-      return rows[0]?.value
-    },
+    value,
+    valueAside: value,
     ping: async () => void (await client.query('select 1')),
     close: () => client.close(),
   }
@@ -69,6 +73,13 @@ const transactOn = async <T>(pool: pg.Pool, work: Work<T>): Promise<T> => {
   }
 }
 
+const valueOn =
+  (pool: pg.Pool): Connection['value'] =>
+  async ({ name, text }, parameters) => {
+    const { rows } = await pool.query<{ value: unknown }>({ name, text, values: parameters })
+    return rows[0]?.value
+  }
+
 const openPool = (settings: pg.PoolConfig, onIdleError: (error: Error) => void): pg.Pool => {
   const pool = new pg.Pool(settings)
   pool.on('error', onIdleError)
@@ -82,14 +93,13 @@ export const openPostgres = (url: string, onIdleError: (error: Error) => void): 
   const pool = openPool({ ...POOL, connectionString: url }, onIdleError)
   // Not of the same pool: a service that is busy is still ready, and one that is not is asked no more.
   const probe = openPool({ ...POOL, connectionString: url, max: 1 }, onIdleError)
+  const aside = openPool({ ...POOL, connectionString: url, max: 1 }, onIdleError)
   return {
     kind: 'postgres',
     transaction: (work) => transactOn(pool, work),
-    value: async ({ name, text }, parameters) => {
-      const { rows } = await pool.query<{ value: unknown }>({ name, text, values: parameters })
-      return rows[0]?.value
-    },
+    value: valueOn(pool),
+    valueAside: valueOn(aside),
     ping: async () => void (await probe.query('select 1')),
-    close: async () => void (await Promise.all([pool.end(), probe.end()])),
+    close: async () => void (await Promise.all([pool.end(), probe.end(), aside.end()])),
   }
 }

@@ -8,7 +8,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { eq, type SQL, sql } from 'drizzle-orm'
 import { eventPersonalData, events, histories, type JsonObject, PLATFORM, revocations } from './schema.ts'
-import { announceRevocations, type PlatformTx, type Tx } from './scope.ts'
+import { announceChanges, announceRevocations, type PlatformTx, type Tx } from './scope.ts'
 
 export interface Actor {
   type: 'api_key' | 'membership' | 'system'
@@ -125,6 +125,10 @@ export class History {
         sql`${this.id}, ${hashed.revision}, ${hashed.type}, ${hashed.actor.type}, ${hashed.actor.id}`,
         sql`${JSON.stringify(hashed.data)}::jsonb, ${personal?.commitment ?? null}, ${hash}, ${hashed.created_at}`,
       ])}`)
+    announceChanges(
+      tx,
+      links.map(({ hashed: { history_id, type, data } }) => ({ history_id, type, data })),
+    )
     if (links.some(({ revokes }) => revokes.length > 0)) announceRevocations(tx)
   }
 

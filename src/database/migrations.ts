@@ -104,6 +104,7 @@ export const SERVICE_FUNCTIONS = [
   'holds_login(uuid, bigint, boolean)',
   'read_catalogue_keys()',
   'read_resource_roles(uuid, text)',
+  'read_changes(text)',
   'read_member_facts(uuid, uuid, integer)',
   'read_member_facts(uuid, uuid, integer, text, text)',
   'read_revisions(uuid[])',

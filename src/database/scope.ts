@@ -20,12 +20,30 @@ export type Scope = { tenant_id: string } | 'platform'
 const ATTEMPTS = 3
 const insideDoor = new AsyncLocalStorage<true>()
 
-/** Transactions that made tokens stale; whoever waits for that is woken after the commit, never before. */
+/** What was appended to a history, so far as it matters to those who keep facts in memory. */
+export interface Change {
+  history_id: string
+  type: string
+  data: { readonly [name: string]: unknown }
+}
+
+/** What transactions will have done; whoever waits for that is told when they are over, never before. */
+const changing = new WeakMap<Transaction, Change[]>()
 const revoking = new WeakSet<Transaction>()
 
+export const announceChanges = (tx: Tx, changes: Change[]): void => {
+  changing.set(tx, [...(changing.get(tx) ?? []), ...changes])
+}
+
+/** Also what finds done already what it would do: another's answer to that may still be waiting for all replicas. */
 export const announceRevocations = (tx: Tx): void => {
   revoking.add(tx)
 }
+
+export const isRevoking = (tx: Tx): boolean => revoking.has(tx)
+
+/** Hears what a transaction of this process changed, and whether it made tokens stale. */
+export type CommitListener = (changes: readonly Change[], revoked: boolean) => void
 
 const faultOf = (error: unknown): unknown => {
   if (isAway(error)) return new Problem('database.unavailable', { cause: error })
@@ -36,7 +54,7 @@ const faultOf = (error: unknown): unknown => {
 export class Database {
   readonly kind: Connection['kind']
   readonly #connection: Connection
-  #onRevocation: () => void = () => {}
+  readonly #listeners = new Set<CommitListener>()
 
   constructor(connection: Connection) {
     this.kind = connection.kind
@@ -72,9 +90,22 @@ export class Database {
     }
   }
 
-  /** Calls back after each commit of this process that made tokens stale. Only a hint: other processes commit too. */
-  onRevocation(listener: () => void): void {
-    this.#onRevocation = listener
+  /** The same, past all who queue for a connection: for what keeps others from having to ask. */
+  async callAside(statement: Statement, ...parameters: unknown[]): Promise<unknown> {
+    refuseNesting()
+    try {
+      return await this.#connection.valueAside(statement, parameters)
+    } catch (error) {
+      throw faultOf(error)
+    }
+  }
+
+  /**
+   * Calls back when a transaction of this process that changed something is over, before whoever made it hears of it; also
+   * when it failed, because a connection may break between a commit and its answer. Other processes commit too.
+   */
+  onCommit(listener: CommitListener): void {
+    this.#listeners.add(listener)
   }
 
   /** @throws Problem `database.unavailable` */
@@ -90,17 +121,23 @@ export class Database {
   }
 
   async #transact<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
-    let revoked = false
-    const result = await insideDoor.run(true, () =>
-      this.#connection.transaction(async (tx) => {
-        await tx.execute(enter)
-        const result = await work(tx)
-        revoked = revoking.has(tx)
-        return result
-      }),
-    )
-    if (revoked) this.#onRevocation() // outside the door: what it wakes opens one itself
-    return result
+    let within: Transaction | undefined
+    try {
+      return await insideDoor.run(true, () =>
+        this.#connection.transaction(async (tx) => {
+          within = tx
+          await tx.execute(enter)
+          return work(tx)
+        }),
+      )
+    } finally {
+      if (within !== undefined) this.#tell(within) // outside the door: what it wakes opens one itself
+    }
+  }
+
+  #tell(tx: Transaction): void {
+    const [changes, revoked] = [changing.get(tx) ?? [], revoking.has(tx)]
+    if (changes.length > 0 || revoked) for (const listener of this.#listeners) listener(changes, revoked)
   }
 
   async #transaction<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {

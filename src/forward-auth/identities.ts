@@ -2,9 +2,9 @@
 import { satisfiesRole } from '@tenantry/client'
 import type { ApiKeys } from '../api-keys/authentication.ts'
 import { isSecret } from '../api-keys/secrets.ts'
-import { readFactsOfApiKey, type Tenant } from '../authorization/facts.ts'
-import type { Database } from '../database/scope.ts'
+import type { Tenant } from '../authorization/facts.ts'
 import { Problem } from '../errors.ts'
+import type { FactsSource } from '../freshness/facts-source.ts'
 import { credentialIn, isToken } from '../http/authentication.ts'
 import type { Rights } from '../http/principal.ts'
 import type { Holder, TokenHolders } from '../tokens/authentication.ts'
@@ -23,7 +23,7 @@ export interface Identity {
 
 export interface IdentityServices {
   issuer: string
-  database: Database
+  facts: FactsSource
   api_keys: ApiKeys
   token_holders: TokenHolders
 }
@@ -43,17 +43,17 @@ export const identify = async (
   const credential = credentialIn(authorization)
   if (api_keys && isSecret(credential)) return ofApiKey(services, credential)
   if (!isToken(credential)) throw new Problem('credential.invalid')
-  const holder = await services.token_holders.holderOf(credential, audience)
+  const holder = await services.token_holders.recall(credential, audience)
   if (typeof holder === 'string') throw new Problem(holder)
   return ofHolder(holder)
 }
 
-const ofApiKey = async ({ database, api_keys }: IdentityServices, secret: string): Promise<Identity> => {
-  const key = await api_keys.find(secret)
+const ofApiKey = async ({ facts, api_keys }: IdentityServices, secret: string): Promise<Identity> => {
+  const key = await api_keys.recall(secret)
   if (key === undefined || key.tenant_id === null) throw new Problem('credential.invalid')
-  const facts = await readFactsOfApiKey(database, key.tenant_id, key.id)
-  if (!facts?.api_key) throw new Problem('credential.invalid') // deleted since it was found
-  return { ...MACHINE, tenant: facts.tenant, client_id: key.id, rights: key.rights }
+  const found = await facts.ofApiKey(key.tenant_id, key.id)
+  if (!found?.api_key) throw new Problem('credential.invalid') // deleted since it was found
+  return { ...MACHINE, tenant: found.tenant, client_id: key.id, rights: key.rights }
 }
 
 const ofHolder = ({ bearer, tenant, member, roles: current, rights }: Holder): Identity => {

@@ -1,13 +1,15 @@
 // Who is calling? Runs in onRequest, before any body is parsed: a stranger gets 401, never a 400 that teaches the schema.
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { ApiKeys } from '../api-keys/authentication.ts'
-import { isSecret } from '../api-keys/secrets.ts'
+import { hashOf } from '../api-keys/secrets.ts'
 import { Problem } from '../errors.ts'
 import { isId } from '../ids.ts'
 import type { Strangers } from '../issuers/strangers.ts'
+import { after, type Soon } from '../soon.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
 import { isBoundToTenant, isVouchedFor } from '../tokens/claims.ts'
 import type { Operation } from './contract.ts'
+import type { RequestLog } from './logging.ts'
 import type { Identity, Principal } from './principal.ts'
 
 const BEARER = /^Bearer ([^\s]+)$/i
@@ -26,10 +28,12 @@ export const isToken = (credential: string): boolean => credential.startsWith(JW
 /** The root key comes first, because it may be any text; then our keys by their shape; then tokens. */
 export const authenticateWith =
   (apiKeys: ApiKeys, tokenHolders: TokenHolders) =>
-  async (request: FastifyRequest, reply: FastifyReply, { any_audience }: Operation): Promise<void> => {
+  (request: FastifyRequest, { any_audience, bounded }: Operation): Soon<void> => {
     const credential = credentialIn(request.headers.authorization)
-    request.principal = await principalOf(credential, { apiKeys, tokenHolders, any_audience })
-    request.log = reply.log = request.log.child(logFields(request.principal))
+    return after(principalOf(credential, { apiKeys, tokenHolders, any_audience, bounded }), (principal) => {
+      request.principal = principal
+      ;(request.log as RequestLog).identify(principal) // as `logging.ts` makes it
+    })
   }
 
 /** For what is about the caller alone: whoever logged in at a trusted identity provider is somebody too. */
@@ -40,7 +44,7 @@ export const identifyWith =
     const found = await strangers.find(credential, namedTenant(request))
     if (typeof found === 'string') throw new Problem('token.invalid', { detail: found })
     request.identities = found ?? [
-      identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false })),
+      identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false, bounded: false })),
     ]
   }
 
@@ -54,23 +58,27 @@ interface Finders {
   apiKeys: ApiKeys
   tokenHolders: TokenHolders
   any_audience: boolean
+  /** Whether the caller may be known from memory. */
+  bounded: boolean
 }
 
-const principalOf = async (
+const principalOf = (
   credential: string,
-  { apiKeys, tokenHolders, any_audience }: Finders,
-): Promise<Principal> => {
-  const root = apiKeys.root(credential)
+  { apiKeys, tokenHolders, any_audience, bounded }: Finders,
+): Soon<Principal> => {
+  const hash = hashOf(credential)
+  const root = apiKeys.root(credential, hash)
   if (root) return root
-  if (isSecret(credential)) {
-    const principal = await apiKeys.find(credential)
-    if (principal) return principal
-    throw new Problem('credential.invalid')
+  if (isToken(credential)) {
+    return after(tokenHolders.find(credential, { any_audience, ...(bounded && { hash }) }), (holder) => {
+      if (typeof holder === 'string') throw new Problem(holder)
+      return holder
+    })
   }
-  if (!isToken(credential)) throw new Problem('credential.invalid')
-  const holder = await tokenHolders.find(credential, { any_audience })
-  if (typeof holder === 'string') throw new Problem(holder)
-  return holder
+  return after(bounded ? apiKeys.recall(credential, hash) : apiKeys.find(credential), (principal) => {
+    if (principal === undefined) throw new Problem('credential.invalid')
+    return principal
+  })
 }
 
 const identityOf = (principal: Principal): Identity => {
@@ -88,8 +96,3 @@ const identityOf = (principal: Principal): Identity => {
     ...{ issuer_id: token.issuer_id ?? null, auth_time: token.auth_time ?? token.iat },
   }
 }
-
-const logFields = (principal: Principal): Record<string, string> => ({
-  principal: `${principal.kind}:${principal.id}`,
-  ...(principal.tenant_id === null ? {} : { principal_tenant_id: principal.tenant_id }),
-})

@@ -6,14 +6,20 @@ import { itemsOf } from '../authorization/items.ts'
 import { PLATFORM } from '../database/schema.ts'
 import type { Database, Scope } from '../database/scope.ts'
 import { type Code, Problem } from '../errors.ts'
+import { after, type Soon } from '../soon.ts'
 import { isNarrowed } from '../tokens/claims.ts'
 import { declaredHeader, MIN_REVISION, type Operation } from './contract.ts'
 import { type MemberPrincipal, mayDo, type Principal } from './principal.ts'
 
 type Fields = Record<string, unknown>
 
+interface Item {
+  kind: string
+  missing: Code
+}
+
 /** A path parameter that names an item whose tenant must be looked up. */
-const ITEMS: Record<string, { kind: string; missing: Code }> = {
+const ITEMS: Record<string, Item> = {
   group_id: { kind: 'group', missing: 'group.not_found' },
   membership_id: { kind: 'membership', missing: 'membership.not_found' },
   grant_id: { kind: 'grant', missing: 'grant.not_found' },
@@ -25,16 +31,21 @@ const LOCATE = { name: 'locate', text: 'select tenantry.locate($1, $2) as value'
 
 export const authorizeWith =
   (database: Database) =>
-  async (request: FastifyRequest, operation: Operation): Promise<void> => {
+  (request: FastifyRequest, operation: Operation): Soon<void> => {
     const { principal } = request
     if (operation.scope === 'platform' && principal.tenant_id !== null) throw new Problem('scope.platform_only')
     const named = namedTenant(request, operation)
     requireOwnTenant(principal, named)
     requireActiveTenant(principal, operation)
     requirePermission(principal, request, operation)
-    if (operation.method === 'GET') await awaitDemanded(database, request, operation, named)
-    request.scope = await scopeOf(database, request, named)
+    if (operation.method !== 'GET') return enter(database, request, named)
+    return awaitDemanded(database, request, operation, named).then(() => enter(database, request, named))
   }
+
+const enter = (database: Database, request: FastifyRequest, named: string | undefined): Soon<void> =>
+  after(scopeOf(database, request, named), (scope) => {
+    request.scope = scope
+  })
 
 /**
  * Before anything is looked up: what was just written may be what is asked for. A check looks by itself whether its facts are
@@ -96,21 +107,28 @@ const isAbout = (user_id: string, check: unknown): boolean => {
 }
 
 /** A tenant's credential always works in its tenant; a platform's where it points, else everywhere. */
-const scopeOf = async (database: Database, request: FastifyRequest, tenant_id: string | undefined): Promise<Scope> => {
+const scopeOf = (database: Database, request: FastifyRequest, tenant_id: string | undefined): Soon<Scope> => {
   if (request.principal.tenant_id !== null) return { tenant_id: request.principal.tenant_id }
-  if (tenant_id !== undefined) {
-    // A list in a tenant that does not exist would look like an empty one; everything else finds out by itself.
-    if ('tenant_id' in (request.query as Fields) && (await database.call(LOCATE, 'tenant', tenant_id)) === null) {
-      throw new Problem('tenant.not_found')
-    }
-    return { tenant_id }
-  }
-  for (const [parameter, { kind, missing }] of Object.entries(ITEMS)) {
-    const id = (request.params as Fields)[parameter]
-    if (typeof id !== 'string') continue
-    const history_id = await database.call(LOCATE, kind, id)
-    if (typeof history_id !== 'string') throw new Problem(missing)
-    return history_id === PLATFORM ? 'platform' : { tenant_id: history_id }
+  if (tenant_id === undefined) return scopeOfItem(database, request.params as Fields)
+  // A list in a tenant that does not exist would look like an empty one; everything else finds out by itself.
+  return 'tenant_id' in (request.query as Fields) ? scopeOfTenant(database, tenant_id) : { tenant_id }
+}
+
+const scopeOfTenant = async (database: Database, tenant_id: string): Promise<Scope> => {
+  if ((await database.call(LOCATE, 'tenant', tenant_id)) === null) throw new Problem('tenant.not_found')
+  return { tenant_id }
+}
+
+const scopeOfItem = (database: Database, path: Fields): Soon<Scope> => {
+  for (const parameter in path) {
+    const [item, id] = [ITEMS[parameter], path[parameter]]
+    if (item && typeof id === 'string') return locate(database, item, id)
   }
   return 'platform'
+}
+
+const locate = async (database: Database, { kind, missing }: Item, id: string): Promise<Scope> => {
+  const history_id = await database.call(LOCATE, kind, id)
+  if (typeof history_id !== 'string') throw new Problem(missing)
+  return history_id === PLATFORM ? 'platform' : { tenant_id: history_id }
 }

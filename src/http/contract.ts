@@ -5,9 +5,11 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { parse } from 'yaml'
 import { Problem } from '../errors.ts'
+import type { Soon } from '../soon.ts'
 import { ignoreBodies } from './bodies.ts'
 import { acceptForms } from './forms.ts'
 import type { AnyHandler, Call } from './handlers.ts'
+import { hook } from './hooks.ts'
 import { speakOAuth } from './oauth-errors.ts'
 import { compileValidator, dereference, type Schema } from './schemas.ts'
 import { requireStorable } from './text.ts'
@@ -25,6 +27,8 @@ export interface Operation {
   self: 'membership' | 'subject' | 'each_subject' | 'tenant' | undefined
   /** Tokens for other services pass as well. */
   any_audience: boolean
+  /** Who calls may be known from memory, as old as facts may be. */
+  bounded: boolean
   suspended_allowed: boolean
   /** Every method is answered as this one is, and no body is read. */
   any_method: boolean
@@ -140,7 +144,7 @@ const accessOf = (
   operation: OperationObject,
   security: Record<string, unknown>[],
   schemes: Record<string, unknown>,
-): Pick<Operation, 'scope' | 'permission' | 'self' | 'any_audience' | 'suspended_allowed' | 'public'> => {
+): Pick<Operation, 'scope' | 'permission' | 'self' | 'any_audience' | 'bounded' | 'suspended_allowed' | 'public'> => {
   const isOpen = security.length === 0
   const scope = operation['x-scope']
   const permission = operation['x-permission']
@@ -158,6 +162,7 @@ const accessOf = (
     permission: permission as string | undefined,
     self: operation['x-self'] as Operation['self'],
     any_audience: operation['x-audience'] === 'any',
+    bounded: operation['x-staleness'] === 'bounded',
     suspended_allowed: operation['x-suspended'] === 'allowed',
     public: !isGuarded,
   }
@@ -210,10 +215,10 @@ const responseSchemasOf = ({ responses }: OperationObject): Schema =>
 
 /** The hooks that stand before a secured handler. */
 export interface Guards {
-  authenticate(request: FastifyRequest, reply: FastifyReply, operation: Operation): Promise<void>
+  authenticate(request: FastifyRequest, operation: Operation): Soon<void>
   /** In place of both, for what is about the caller alone (`x-scope: self`). */
-  identify(request: FastifyRequest, reply: FastifyReply): Promise<void>
-  authorize(request: FastifyRequest, operation: Operation): Promise<void>
+  identify(request: FastifyRequest): Promise<void>
+  authorize(request: FastifyRequest, operation: Operation): Soon<void>
 }
 
 /** Registers every operation with its handler, and a 405 for every other method on the same address. */
@@ -267,18 +272,21 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   config: { operation },
   onRequest: operation.public
     ? []
-    : async (request, reply) =>
-        operation.scope === 'self' ? guards.identify(request, reply) : guards.authenticate(request, reply, operation),
-  preValidation: async (request) => {
-    if (request.body === undefined && !operation.body_required) request.body = {}
-  },
-  preHandler: async (request) => {
+    : hook((request) =>
+        operation.scope === 'self' ? guards.identify(request) : guards.authenticate(request, operation),
+      ),
+  preValidation: operation.body_required
+    ? []
+    : hook((request) => {
+        if (request.body === undefined) request.body = {}
+      }),
+  preHandler: hook((request) => {
     requireStorable(request.body)
     if (operation.public) return // what else it is given is no key to anything stored
     requireStorable(request.params, 'path')
     requireStorable(request.query, 'query')
-    if (operation.scope !== 'self') await guards.authorize(request, operation)
-  },
+    if (operation.scope !== 'self') return guards.authorize(request, operation)
+  }),
   handler: async (request, reply) => send(reply, operation, await handler(callOf(request, operation))),
 })
 

@@ -15,7 +15,24 @@ const step = (pointer: string, key: string): string => `${pointer}/${key.replace
 export const isStorable = (text: string): boolean => !UNSTORABLE.test(text)
 
 /** Throws `request.invalid` at the first text or number that cannot be stored, or below 32 levels. */
-export const requireStorable = (value: unknown, pointer = '', depth = 0): void => {
+export const requireStorable = (value: unknown, part = ''): void => {
+  if (!isWhollyStorable(value, 0)) refuseWhere(value, part, 0)
+}
+
+/** Nearly everything is: where something would be is not written down on the way. */
+const isWhollyStorable = (value: unknown, depth: number): boolean => {
+  if (typeof value === 'string') return isStorable(value)
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || value === null) return true
+  if (depth === DEEPEST) return false
+  if (Array.isArray(value)) return value.every((inner) => isWhollyStorable(inner, depth + 1))
+  for (const key in value) {
+    if (!isStorable(key) || !isWhollyStorable((value as Record<string, unknown>)[key], depth + 1)) return false
+  }
+  return true
+}
+
+const refuseWhere = (value: unknown, pointer: string, depth: number): void => {
   if (typeof value === 'string') {
     if (!isStorable(value)) refuse(pointer, 'Text must not hold U+0000 or half of a surrogate pair.')
     return
@@ -25,8 +42,8 @@ export const requireStorable = (value: unknown, pointer = '', depth = 0): void =
   if (typeof value !== 'object' || value === null) return
   if (depth === DEEPEST) refuse(pointer, `JSON may be nested ${DEEPEST} levels deep at most.`)
   for (const [key, inner] of Object.entries(value)) {
-    requireStorable(key, pointer, depth + 1)
-    requireStorable(inner, step(pointer, key), depth + 1)
+    refuseWhere(key, pointer, depth + 1)
+    refuseWhere(inner, step(pointer, key), depth + 1)
   }
 }
 

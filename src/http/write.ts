@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts'
 import type { Actor, History } from '../database/history.ts'
 import { Lanes } from '../database/lanes.ts'
 import { idempotencyKeys } from '../database/schema.ts'
-import type { Database, Tx } from '../database/scope.ts'
+import { announceRevocations, type Database, isRevoking, type Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Seal } from '../sealing.ts'
 import type { Call } from './handlers.ts'
@@ -29,19 +29,29 @@ export type Write = <A extends Answer>(call: AnyCall, work: (tx: Tx, by: By) => 
 
 const KEPT_HOURS = 24
 
-export const writeWith = (database: Database, clock: Clock, seal: Seal): Write => {
+/**
+ * @param settle waits until no replica decides on what was true before: what takes access away is answered only then, with
+ * no lock, lane or connection held
+ */
+export const writeWith = (database: Database, clock: Clock, seal: Seal, settle: () => Promise<void>): Write => {
   const lanes = new Lanes()
-  return (call, work) => {
+  return async (call, work) => {
     const { principal, scope } = call
+    let revoking = false
     const run = () => {
       const by: By = { principal, actor: { type: principal.kind, id: principal.id }, now: clock() }
-      return database.within(scope, call.operation_id, (tx) =>
-        call.idempotency_key === undefined
-          ? work(tx, by)
-          : once(tx, seal, by.now, keptAt(call), call, () => work(tx, by)),
-      )
+      return database.within(scope, call.operation_id, async (tx) => {
+        const answer =
+          call.idempotency_key === undefined
+            ? await work(tx, by)
+            : await once(tx, seal, by.now, keptAt(call), call, () => work(tx, by))
+        revoking = isRevoking(tx)
+        return answer
+      })
     }
-    return scope === 'platform' ? run() : lanes.run(scope.tenant_id, run)
+    const answer = await (scope === 'platform' ? run() : lanes.run(scope.tenant_id, run))
+    if (revoking) await settle()
+    return answer
   }
 }
 
@@ -75,6 +85,7 @@ const once = async <A extends Answer>(
   const before = await findKept(tx, kept, now)
   if (before) {
     if (!before.request_hash.equals(request_hash)) throw new Problem('idempotency.mismatch')
+    announceRevocations(tx) // whoever repeats it may have had no answer yet
     return JSON.parse(open(seal, before.sealed_response, context)) // what this same operation answered
   }
   const answer = await work()

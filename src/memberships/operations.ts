@@ -10,7 +10,7 @@ import {
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
-import type { Tx } from '../database/scope.ts'
+import { announceRevocations, type Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireFuture } from '../expiry.ts'
 import { givenBesides } from '../grants/holdings.ts'
@@ -156,7 +156,10 @@ export const moveMembership = async (
   const { type, to } = MOVES[move]
   const { history, membership } = await lockMembership(tx, by, which)
   await requireMayTouch(tx, by, membership)
-  if (membership.status === to) return { membership, history }
+  if (membership.status === to) {
+    if (to === 'suspended') announceRevocations(tx)
+    return { membership, history }
+  }
   await requireOwnerRemains(tx, membership, { ...membership, status: to })
   const row = await updateMembership(tx, which, {
     status: to,

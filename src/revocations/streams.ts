@@ -4,9 +4,9 @@ import { revocationTargetsOf } from '@tenantry/client'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
+import type { HistoryTail } from '../events/tail.ts'
 import type { Principal } from '../http/principal.ts'
 import { type Batch, type Entry, readEntries } from './entries.ts'
-import type { RevocationTail } from './tail.ts'
 import { apiKeyTarget } from './targets.ts'
 import { eventOf, newsOf } from './wire.ts'
 
@@ -26,13 +26,13 @@ export interface Wish {
 
 export class RevocationStreams {
   readonly #database: Database
-  readonly #tail: RevocationTail
+  readonly #tail: HistoryTail
   readonly #clock: Clock
   readonly #open = new Set<PassThrough>()
   /** How many each credential has, those that are being opened with them. */
   readonly #counts = new Map<string, number>()
 
-  constructor(database: Database, tail: RevocationTail, clock: Clock) {
+  constructor(database: Database, tail: HistoryTail, clock: Clock) {
     this.#database = database
     this.#tail = tail
     this.#clock = clock

@@ -4,7 +4,7 @@ import { requireUnchanged } from '../authorization/recheck.ts'
 import { brokenReference } from '../database/faults.ts'
 import { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
-import type { PlatformTx, Tx } from '../database/scope.ts'
+import { announceRevocations, type PlatformTx, type Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
@@ -129,7 +129,10 @@ export const moveTenant = async (
   const { type, to, from, otherwise }: Transition = TRANSITIONS[transition]
   const { history, tenant } = await lockTenant(tx, id, by)
   requireMatch(ifMatch, tenant.revision)
-  if (tenant.status === to) return { tenant, history }
+  if (tenant.status === to) {
+    if (to !== 'active') announceRevocations(tx)
+    return { tenant, history }
+  }
   if (!from.includes(tenant.status)) throw new Problem(otherwise)
   const deletes_at = to === 'deletion_scheduled' ? new Date(by.now.getTime() + GRACE_DAYS * DAY_MS).toISOString() : null
   if (transition === 'restore') requireInGrace(tenant, by.now)

@@ -1,6 +1,13 @@
 // Who holds a token? Verified with the same code as downstream, then re-decided: the rights are the member's current ones,
 // intersected with the token's.
-import { type Principal as Bearer, createVerifier, TenantryError, type Verifier } from '@tenantry/client'
+import {
+  type Principal as Bearer,
+  createVerifier,
+  revocationTargetsOf,
+  TenantryError,
+  type Verifier,
+} from '@tenantry/client'
+import { hashOf } from '../api-keys/secrets.ts'
 import {
   type BearerFacts,
   isRevoked,
@@ -12,16 +19,22 @@ import {
 import { tenantWide } from '../authorization/tenant-wide.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
+import type { Cache } from '../freshness/cache.ts'
+import { tenantName } from '../freshness/evictions.ts'
+import { namesOfMember } from '../freshness/facts-source.ts'
 import type { MemberPrincipal, Rights } from '../http/principal.ts'
 import { statusOf } from '../memberships/rules.ts'
+import { TENANT } from '../revocations/targets.ts'
 import { ALGORITHMS } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
+import { after, type Soon } from '../soon.ts'
 
 interface Options {
   database: Database
   clock: Clock
   issuer: string
   keys: KeyRing
+  cache: Cache
 }
 
 type Refusal = 'token.invalid' | 'token.stale'
@@ -39,22 +52,33 @@ export interface Holder {
   by_name: readonly string[]
 }
 
+/** A token that was verified, with what was true of its bearer at that time. */
+type Verified = { bearer: Bearer; found: BearerFacts } | { refusal: Refusal }
+
 export class TokenHolders {
   readonly #database: Database
   readonly #clock: Clock
   readonly #keys: KeyRing
   readonly #issuer: string
   readonly #verifier: Verifier
+  readonly #cache: Cache
 
-  constructor({ database, clock, issuer, keys }: Options) {
+  constructor({ database, clock, issuer, keys, cache }: Options) {
     this.#database = database
     this.#clock = clock
     this.#keys = keys
     this.#issuer = issuer
-    this.#verifier = this.#verifierFor(issuer)
+    this.#cache = cache
+    this.#verifier = this.#makeVerifier(issuer)
   }
 
-  #verifierFor(audience: string): Verifier {
+  /** Undefined for no audience at all, which no token is good for. */
+  #verifierFor(audience: string): Verifier | undefined {
+    if (audience === this.#issuer) return this.#verifier
+    return audience === '' ? undefined : this.#makeVerifier(audience)
+  }
+
+  #makeVerifier(audience: string): Verifier {
     const keys = this.#keys
     return createVerifier({
       ...{ issuer: this.#issuer, audience, clock: this.#clock, algorithms: ALGORITHMS },
@@ -66,35 +90,53 @@ export class TokenHolders {
   /**
    * The principal on our own API, or why there is none. A machine has none there: it uses its key.
    * @param any_audience whether one that is for another service will do
+   * @param hash the token's, where its holder may be known from memory
    */
-  async find(token: string, { any_audience }: { any_audience: boolean }): Promise<MemberPrincipal | Refusal> {
-    const holder = await this.#holderOf(token, any_audience ? this.#verifierAsClaimed(token) : this.#verifier)
-    return typeof holder === 'string' ? holder : (principalOf(holder) ?? 'token.invalid')
+  find(
+    token: string,
+    { any_audience, hash }: { any_audience: boolean; hash?: Buffer },
+  ): Soon<MemberPrincipal | Refusal> {
+    const audience = any_audience ? (audienceOf(token) ?? '') : this.#issuer
+    return after(hash ? this.recall(token, audience, hash) : this.holderOf(token, audience), (holder) =>
+      typeof holder === 'string' ? holder : (principalOf(holder) ?? 'token.invalid'),
+    )
   }
 
   /** Who holds a token that must be for this audience, or why nobody does. */
-  holderOf(token: string, audience: string): Promise<Holder | Refusal> {
-    return this.#holderOf(token, this.#verifierFor(audience))
+  async holderOf(token: string, audience: string): Promise<Holder | Refusal> {
+    return this.#decide(await this.#verify(token, audience))
+  }
+
+  /** The same from memory, where it is there: as old as facts may be, but never past its end. */
+  recall(token: string, audience: string, hash = hashOf(token)): Soon<Holder | Refusal> {
+    const now = this.#clock()
+    const found = this.#cache.get<Verified>(`token:${hash.toString('latin1')}:${audience}`, {
+      read: () => this.#verify(token, audience),
+      isKept: (verified) => typeof this.#decide(verified) !== 'string',
+      suffices: (verified) => 'bearer' in verified && now.getTime() < verified.bearer.claims.exp * 1_000,
+      namesOf,
+      bytesOf: (verified) => 1_000 + 3 * token.length + JSON.stringify(verified).length,
+    })
+    return after(found, (known) => (known === null ? 'token.invalid' : this.#decide(known)))
   }
 
   /** What a token of ours says, for whatever audience, if it is good at this moment. */
   async inspect(token: string): Promise<Bearer | undefined> {
-    const holder = await this.#holderOf(token, this.#verifierAsClaimed(token))
+    const holder = await this.holderOf(token, audienceOf(token) ?? '')
     return typeof holder !== 'string' && holder.tenant.status === 'active' ? holder.bearer : undefined
   }
 
-  async #holderOf(token: string, verifier: Verifier | undefined): Promise<Holder | Refusal> {
-    const bearer = await verify(verifier, token)
-    if (typeof bearer === 'string') return bearer
-    const now = this.#clock()
-    const found = await this.#factsOf(bearer, token, now)
-    return found === undefined ? 'token.invalid' : (decideHolder(bearer, found, now) ?? 'token.stale')
+  /** That the unverified token claims to be for the audience makes this no weaker than not asking. */
+  async #verify(token: string, audience: string): Promise<Verified> {
+    const bearer = await verify(this.#verifierFor(audience), token)
+    if (typeof bearer === 'string') return { refusal: bearer }
+    const found = await this.#factsOf(bearer, token, this.#clock())
+    return found === undefined ? { refusal: 'token.invalid' } : { bearer, found }
   }
 
-  /** For whom the unverified token claims to be for; verifying it then is no weaker than not asking. */
-  #verifierAsClaimed(token: string): Verifier | undefined {
-    const audience = audienceOf(token)
-    return audience === undefined ? undefined : this.#verifierFor(audience)
+  #decide(verified: Verified): Holder | Refusal {
+    if ('refusal' in verified) return verified.refusal
+    return decideHolder(verified.bearer, verified.found, this.#clock()) ?? 'token.stale'
   }
 
   /** Undefined for a key that another replica threw away meanwhile: it has signed nothing any more. */
@@ -129,6 +171,12 @@ const audienceOf = (token: string): string | undefined => {
 /** Of a token that has been verified, so its header is what it should be. */
 const kidOf = (token: string): string =>
   JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()).kid
+
+const namesOf = (verified: Verified): string[] => {
+  if ('refusal' in verified || verified.found.facts === null) return []
+  const targets = revocationTargetsOf(verified.bearer.claims).filter((target) => target !== TENANT)
+  return [...new Set([tenantName(verified.bearer.tenant_id), ...targets, ...namesOfMember(verified.found.facts)])]
+}
 
 /** Undefined: the token is no longer good. Whether the tenant is active is left to whoever asks. */
 const decideHolder = (bearer: Bearer, found: BearerFacts, now: Date): Holder | undefined => {

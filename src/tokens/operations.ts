@@ -1,7 +1,7 @@
 // What happens to a single token.
 import { API_KEY_SUBJECT_PREFIX, type TokenClaims } from '@tenantry/client'
 import { readFactsOfBearerWithin } from '../authorization/facts.ts'
-import type { Tx } from '../database/scope.ts'
+import { announceRevocations, type Tx } from '../database/scope.ts'
 import type { By } from '../http/write.ts'
 import { tokenTarget } from '../revocations/targets.ts'
 import { lockTenant } from '../tenants/locking.ts'
@@ -11,7 +11,7 @@ export const revokeToken = async (tx: Tx, by: By, token: TokenClaims): Promise<v
   const { history } = await lockTenant(tx, token.tenant_id, by)
   const target = tokenTarget(token.jti)
   const { revoked } = await readFactsOfBearerWithin(tx, token, by.now)
-  if (revoked.includes(target)) return
+  if (revoked.includes(target)) return announceRevocations(tx)
   await history.append(tx, {
     ...{ type: 'token.revoked', actor: by.actor, at: by.now, data: { jti: token.jti, client_id: token.client_id } },
     revokes: [target],

@@ -50,10 +50,8 @@ t.test('a mistyped key is refused without asking the database', async (t) => {
       return null
     },
   } as unknown as Database
-  const keys = new ApiKeys(counting, () => s.now, {
-    hash: hashOf(s.root_api_key),
-    principal: { kind: 'api_key' } as never,
-  })
+  const root = { hash: hashOf(s.root_api_key), principal: { kind: 'api_key' } as never }
+  const keys = new ApiKeys(counting, () => s.now, root, s.service.app.memory.cache)
   await keys.find(makeSecret())
   t.same(asked, ['find_api_key'], 'a well-formed one is looked up')
 
@@ -240,7 +238,7 @@ t.test('a changed root key replaces the old one at start, and keeps its id', asy
   t.same(rows, [{ id: root.id, hash: hashOf(secret).toString('hex'), hint: hintOf(secret) }])
   const [newest] = (await s.root.get('/events?type=api_key.replaced')).body.data
   t.match(newest, { tenant_id: null, actor: { type: 'system', id: null }, data: { api_key_id: root.id, root: true } })
-  const keys = new ApiKeys(database, () => s.now, replaced.root)
+  const keys = new ApiKeys(database, () => s.now, replaced.root, s.service.app.memory.cache)
   t.equal(keys.root(s.root_api_key), undefined)
   t.equal(keys.root(secret)?.id, root.id)
 })

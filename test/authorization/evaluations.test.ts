@@ -235,7 +235,8 @@ t.test('subjects of every kind are known in one batch', async (t) => {
 t.test('an item is answered as the single check would be', async (t) => {
   await s.aMembership(tenant_id, { user_id: 'user_late', roles: ['admin'], expires_at: s.instant(60) })
   const { id } = await s.aMembership(tenant_id, { user_id: 'user_out', roles: ['admin'] })
-  await s.root.post(`/memberships/${id}/suspend`)
+  const { headers } = await s.root.post(`/memberships/${id}/suspend`)
+  const min_revision = String(headers['tenantry-revision'])
   s.advance(60)
   const subjects = ['user_olga', 'user_vera', 'user_late', 'user_out', 'user_nobody'].map((id) => ({
     type: 'user',
@@ -247,7 +248,7 @@ t.test('an item is answered as the single check would be', async (t) => {
     { type: 'in*', id: 'x' },
     { type: 'billing', id: 'x' },
   ]
-  const context = { tenant_id, explain: true }
+  const context = { tenant_id, explain: true, min_revision }
   const evaluations = subjects.flatMap((subject) =>
     resources.map((resource) => ({ subject, action: read, resource, context })),
   )

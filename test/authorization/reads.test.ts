@@ -4,6 +4,7 @@ import { actionSearchHandlers } from '../../src/authorization/search/actions.ts'
 import { subjectSearchHandlers } from '../../src/authorization/search/subjects.ts'
 import { readKnown, readManyKnown } from '../../src/authorization/subjects.ts'
 import type { Database } from '../../src/database/scope.ts'
+import { factsFrom } from '../../src/freshness/facts-source.ts'
 import { aService } from '../support/service.ts'
 
 const s = await aService(t)
@@ -33,7 +34,9 @@ t.test('a check is one statement, and so is a batch, whatever tenants and users 
   const users = [tenant_id, other].flatMap((tenant_id) =>
     Array.from({ length: 50 }, (_, n) => ({ tenant_id, type: 'user', id: `user_${n}` })),
   )
-  t.same(await asking(() => readKnown(database, { tenant_id, type: 'user', id: 'user_olga' })), ['read_facts'])
+  t.same(await asking(() => readKnown(factsFrom(database), { tenant_id, type: 'user', id: 'user_olga' }, true)), [
+    'read_facts',
+  ])
   t.same(await asking(() => readManyKnown(database, users)), ['read_facts_of_users'])
   const keys = [{ tenant_id, type: 'api_key', id: key.id }]
   t.same(await asking(() => readManyKnown(database, [...users, ...keys])), [

@@ -167,6 +167,7 @@ const ON_THE_PLATFORM: Record<string, (tx: Tx) => Promise<unknown>> = {
   'where an API key is': (tx) => tx.execute(sql`select tenantry.locate('api_key', ${vera.id})`),
   'the memberships of a user in all tenants': (tx) => listMemberships(tx, { ...page, user_id: 'user_5001' }),
   'who holds a shared role in all tenants': (tx) => listHolders(tx, { id: vera.id }, { limit: 51 }),
+  'what has changed': (tx) => tx.execute(sql`select tenantry.read_changes(pg_current_snapshot()::text)`),
   'a page of all memberships': (tx) => listMemberships(tx, { ...page, after: vera.id }),
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { openPostgres } from '../../src/database/connection.ts'
 import { Database } from '../../src/database/scope.ts'
+import type { Pause } from '../../src/freshness/settling.ts'
 import { makeLog } from '../../src/http/logging.ts'
 import { assembleService, type Service } from '../../src/service.ts'
 import { Caller, TEST_CONFIG } from '../support/service.ts'
@@ -27,12 +28,17 @@ export interface Replica {
 }
 
 /** A service with a pool of its own on this database; stopped when the test ends, if not before. */
-export const aReplica = async (t: Test, url: string | undefined, secrets: Secrets): Promise<Replica> => {
+export const aReplica = async (
+  t: Test,
+  url: string | undefined,
+  secrets: Secrets,
+  { pause, staleness_ms = TEST_CONFIG.staleness_ms }: { pause?: Pause; staleness_ms?: number } = {},
+): Promise<Replica> => {
   if (url === undefined) throw new Error('replicas need a server')
   const log = makeLog('silent')
   const database = new Database(openPostgres(url, () => {}))
   const opened = { database, ...secrets, root_api_key_file: undefined }
-  const service = await assembleService(opened, TEST_CONFIG, log, () => new Date())
+  const service = await assembleService(opened, { ...TEST_CONFIG, staleness_ms }, log, () => new Date(), pause)
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= service.close()

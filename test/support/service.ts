@@ -220,6 +220,7 @@ export const TEST_CONFIG = {
   signing_algorithm: 'ES256' as const,
   previous_encryption_key: undefined,
   allow_loopback_issuers: false,
+  staleness_ms: 500,
 }
 
 export interface Options {
@@ -276,7 +277,13 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     signing_algorithm,
     previous_encryption_key,
   }
-  const service = await assembleService(opened, config, log, () => time.now)
+  const service = await assembleService(
+    opened,
+    config,
+    log,
+    () => time.now,
+    async () => {},
+  )
   t.teardown(() => service.close())
   return new TestService(service, test_database, { issuer, time, encryption_key: opened.encryption_key, logged })
 }

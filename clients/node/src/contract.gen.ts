@@ -645,7 +645,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description The key stops working at once. What the key could do must lie within the caller's own rights; a key may revoke
+         * @description Once it is answered, the key works nowhere. What the key could do must lie within the caller's own rights; a key may revoke
          *     itself. The root key is replaced with `TENANTRY_ROOT_API_KEY`, not revoked.
          */
         delete: operations["deleteApiKey"];
@@ -978,7 +978,8 @@ export interface paths {
          * @description AuthZEN Authorization API 1.0. The permission asked is `<resource.type>:<action.name>`. The tenant is the
          *     credential's own, or `context.tenant_id` with a platform key. A deny is a 200 with `decision: false`. With
          *     `context.explain: true` the answer carries `context.reason` and `context.revisions`, the revisions it was decided at.
-         *     A user's token may always ask about its own user.
+         *     A user's token may always ask about its own user. What it decides on is half a second old at most
+         *     (`TENANTRY_STALENESS_MS`); what takes access away is answered after that.
          */
         post: operations["evaluateAccess"];
         delete?: never;

@@ -3,6 +3,7 @@ import { decide } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/scope.ts'
+import { factsFrom } from '../../freshness/facts-source.ts'
 import type { Handlers } from '../../http/handlers.ts'
 import { readAtLeast } from '../consistency.ts'
 import { readCatalogueKeys } from '../facts.ts'
@@ -24,7 +25,7 @@ export const actionSearchHandlers = (
     const { about, question, demands, place } = search
     const known = await readAtLeast(
       demands,
-      () => readKnown(database, about),
+      () => readKnown(factsFrom(database), about, true),
       ({ revisions }) => revisions,
     )
     const names = actionsOf(resource.type, await readCatalogueKeys(database))

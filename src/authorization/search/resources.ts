@@ -3,6 +3,7 @@ import { decide } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/scope.ts'
+import { factsFrom } from '../../freshness/facts-source.ts'
 import type { Handlers } from '../../http/handlers.ts'
 import { type Demand, readAtLeast } from '../consistency.ts'
 import { type About, type Known, oldest, readKnown, readManyKnown } from '../subjects.ts'
@@ -48,7 +49,7 @@ export const resourceSearchHandlers = (
     const { about, question, demands, place } = search
     const known = await readAtLeast(
       demands,
-      () => readKnown(database, about),
+      () => readKnown(factsFrom(database), about, true),
       ({ revisions }) => revisions,
     )
     if (known.facts.subject === null) return found(noResults<Found>())

@@ -1,0 +1,146 @@
+// Checks in a large installation: 10,000 tenants, one of 200,000 members, with 10,000 and then 1,000,000 memberships in all.
+// Like run.mjs it compares and decides nothing; it takes about three minutes, one of them to fill the database.
+import { readFileSync } from 'node:fs'
+import { ensureBuilt } from '../bin/build.mjs'
+import { load } from './load.mjs'
+import { pinThisProcess, startModule } from './processes.mjs'
+import { quantilesOf, row, table } from './table.mjs'
+
+const [TENANTS, LARGEST, FEW, MANY] = [10_000, 200_000, 10_000, 1_000_000]
+const [ROUNDS, SECONDS, HOT, IN_FLIGHT] = [7, 1, 1_000, 16]
+const PATH = '/access/v1/evaluation'
+
+await ensureBuilt()
+const { aPlace, onServer } = await import('./place.mjs') // imports what was just built
+
+const place = await aPlace()
+const { service, secret, owner_url, post } = place
+pinThisProcess()
+const sql = (text) => onServer(owner_url, text)
+
+const addTenants = async () => {
+  await sql(
+    `create table public.bench_tenants as select gen_random_uuid() as id, n from generate_series(1, ${TENANTS}) n`,
+  )
+  await sql(`insert into tenantry.histories (id, revision, head_hash) select id, 1, '' from public.bench_tenants`)
+  await sql(`insert into tenantry.tenants (id, slug, name, status, settings, metadata, revision, created_at, updated_at)
+    select id, 'bench-' || n, 'Tenant', 'active', '{}', '{}', 1, now(), now() from public.bench_tenants`)
+}
+
+/** The first tenant gets a fifth, the others share the rest. References are right by construction, so nothing looks them up. */
+const addMembers = async (from, to) => {
+  const share = LARGEST / MANY
+  await sql(`set session_replication_role = replica;
+    create temporary table added as
+      select t.id as tenant_id, gen_random_uuid() as id, 'bench_' || g.n as user_id
+      from generate_series(${from + 1}, ${to}) as g (n)
+      join public.bench_tenants t on t.n = case when g.n % ${1 / share} = 0 then 1 else 2 + g.n % ${TENANTS - 1} end;
+    insert into tenantry.memberships (tenant_id, id, user_id, status, properties, revision, created_at, updated_at)
+      select tenant_id, id, user_id, 'active', '{}', 1, now(), now() from added;
+    insert into tenantry.membership_roles (tenant_id, membership_id, role_id, role_history_id)
+      select a.tenant_id, a.id, r.id, r.history_id from added a, tenantry.roles r where r.key = 'member' and r.built_in`)
+  await sql('vacuum analyze tenantry.memberships, tenantry.membership_roles, tenantry.tenants')
+}
+
+const someUsers = (count, where = 'true') =>
+  sql(`select tenant_id, user_id from tenantry.memberships where user_id like 'bench_%' and ${where}
+    order by id limit ${count}`)
+
+const questionOf = ({ tenant_id, user_id }) => ({
+  subject: { type: 'user', id: user_id },
+  action: { name: 'read' },
+  resource: { type: 'invoice', id: '1' },
+  context: { tenant_id },
+})
+
+const ask = (more, seconds = SECONDS) =>
+  load(service.child, seconds, { url: service.address + PATH, credential: secret, ...more })
+
+const alternate = async (...sides) => {
+  const results = sides.map(() => [])
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [side, run] of sides.entries()) {
+      const result = await run()
+      if (round > 0) results[side].push(typeof result === 'number' ? { rate: result } : result)
+    }
+  }
+  return results
+}
+
+const rss = () =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${service.child.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+const inMb = (bytes) => `${Math.round(bytes / 1e6)} MB`
+
+/** Writes in the tenant while `work` goes on, so many a second. */
+const withWrites = async (tenant_id, per_second, work) => {
+  let number = 0
+  const timer = setInterval(() => {
+    const user_id = `written_${process.pid}_${performance.now()}_${number++}`
+    post('/memberships', { tenant_id, user_id }).catch((error) => console.error(error))
+  }, 1_000 / per_second)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+try {
+  const rows = []
+  const notes = []
+  const bare = await startModule('bare.mjs')
+  const hotAmong = async (what) => {
+    const bodies = (await someUsers(HOT)).map(questionOf)
+    const [ours, theirs] = await alternate(
+      () => ask({ bodies }),
+      () => load(bare.child, SECONDS, { url: bare.ready + PATH, credential: secret, bodies }),
+    )
+    rows.push(row(`${HOT} hot members of ${what}`, 'a bare Fastify route', ours, theirs))
+    return quantilesOf(ours.map(({ rate }) => rate)).p50
+  }
+  await addTenants()
+  await addMembers(0, FEW)
+  await hotAmong('10,000 memberships')
+  const began = performance.now()
+  await addMembers(FEW, MANY)
+  notes.push(`Filling it took ${Math.round((performance.now() - began) / 1000)} s.`)
+  const peak = await hotAmong('1,000,000 memberships')
+  await bare.stop()
+
+  const half = await ask({ bodies: (await someUsers(HOT)).map(questionOf), rate: Math.round(peak / 2) }, 5)
+  notes.push(
+    `At half the peak rate (${Math.round(peak / 2)}/s) 99 of 100 checks are answered within ${half.p99_ms} ms.`,
+  )
+
+  const all = await someUsers(400_000)
+  const [first, second] = [all.slice(0, 200_000), all.slice(200_000)]
+  const select = await startModule('select.mjs', { owner_url, in_flight: IN_FLIGHT })
+  let next = 0
+  const bodyOf = () => questionOf(first[next++ % first.length])
+  const before = rss()
+  const [cold, selected] = await alternate(
+    () => ask({ bodyOf }),
+    () => select.ask({ users: second.slice(0, 20_000), seconds: SECONDS }),
+  )
+  rows.push(row('members never asked about before', 'one prepared select through pg', cold, selected))
+  await select.stop()
+  notes.push(`The process: ${inMb(before)} before ${next} more memberships were read, ${inMb(rss())} after.`)
+  const remembered = await startModule('remembered.mjs', {}, undefined, ['--expose-gc'])
+  for (const count of [100_000, 200_000]) {
+    const { bytes, kept } = await remembered.ask({ count })
+    notes.push(`Of ${count} memberships ${kept} are kept, ${Math.round(bytes)} bytes each.`)
+  }
+  await remembered.stop()
+
+  const [{ tenant_id }] = await sql('select id as tenant_id from public.bench_tenants where n = 1')
+  const bodies = (await someUsers(HOT, `tenant_id = '${tenant_id}'`)).map(questionOf)
+  const [written, quiet] = await alternate(
+    () => withWrites(tenant_id, 20, () => ask({ bodies })),
+    () => ask({ bodies }),
+  )
+  rows.push(row('a tenant of 200,000, 20 writes a second', 'without writes', written, quiet))
+
+  process.stdout.write(`${table(rows)}\n\n${notes.join('\n')}\n`)
+} finally {
+  await place.stop()
+}

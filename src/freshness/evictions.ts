@@ -1,0 +1,75 @@
+// Which facts in memory an event puts an end to. Pure. What is kept rests on names (`cache.ts`), spelt like the targets of
+// revocations; an event is about some.
+
+import { PLATFORM } from '../database/schema.ts'
+import type { Change } from '../database/scope.ts'
+import { apiKeyTarget, issuerTarget, membershipTarget, roleTarget, tokenTarget } from '../revocations/targets.ts'
+
+/** What everything rests on. */
+export const EVERYTHING = 'everything'
+
+export const tenantName = (id: string): string => `tenant:${id}`
+
+type Names = (change: Change) => string[]
+
+const nothing: Names = () => []
+const everything: Names = () => [EVERYTHING]
+const about =
+  (field: string, nameOf: (id: string) => string): Names =>
+  ({ data }) => {
+    const id = data[field]
+    return typeof id === 'string' ? [nameOf(id)] : [EVERYTHING]
+  }
+
+const membership = about('membership_id', membershipTarget)
+const api_key = about('api_key_id', apiKeyTarget)
+const issuer = about('issuer_id', issuerTarget)
+const tenant: Names = ({ history_id }) => [tenantName(history_id)]
+/** Who holds a tenant's own role is not told: all its members' facts go. */
+const role: Names = (change) => (change.history_id === PLATFORM ? about('key', roleTarget)(change) : tenant(change))
+
+/** What is new, nothing that is kept rests on: of whom nothing is known, nothing is kept. */
+const TABLE: { readonly [type: string]: Names } = {
+  'membership.created': nothing,
+  'membership.updated': membership,
+  'membership.suspended': membership,
+  'membership.reactivated': membership,
+  'membership.signed_out': membership,
+  'membership.deleted': membership,
+  'api_key.created': nothing,
+  'api_key.replaced': api_key,
+  'api_key.deleted': api_key,
+  'issuer.created': nothing,
+  'issuer.updated': issuer,
+  'issuer.deleted': issuer,
+  'token.revoked': about('jti', tokenTarget),
+  'token.delegated': nothing,
+  'role.created': nothing,
+  'role.updated': role,
+  'role.deleted': role,
+  // Who is in a group is told by no single name.
+  'group.created': nothing,
+  'group.updated': tenant,
+  'group.deleted': tenant,
+  'grant.created': tenant,
+  'grant.updated': tenant,
+  'grant.deleted': tenant,
+  'resource.created': nothing,
+  'resource.updated': nothing,
+  'resource.deleted': tenant,
+  'role_set.created': nothing,
+  'role_set.updated': everything,
+  'role_set.deleted': everything,
+  'catalogue.replaced': everything,
+  'tenant.created': nothing,
+  'platform.created': nothing,
+  'signing_key.created': nothing,
+  'signing_key.activated': nothing,
+  'signing_key.removed': everything,
+  'signing_key.revoked': everything,
+}
+
+/** What no line says anything about may concern the whole tenant, and from the platform anybody. */
+const otherwise: Names = (change) => (change.history_id === PLATFORM ? [EVERYTHING] : tenant(change))
+
+export const namesIn = (change: Change): string[] => (TABLE[change.type] ?? otherwise)(change)

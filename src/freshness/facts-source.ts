@@ -1,0 +1,78 @@
+// Where facts come from: read from the database for every question, or from memory for as long as they may be old. Both
+// answer the same; what writes, issues or reports asks the database.
+
+import type { ResourceRef } from '@tenantry/client'
+import {
+  type ApiKeyFacts,
+  type AtRevisions,
+  type MemberFacts,
+  readFactsOfApiKey,
+  readFactsOfUser,
+} from '../authorization/facts.ts'
+import type { Database } from '../database/scope.ts'
+import { apiKeyTarget, membershipTarget, roleTarget } from '../revocations/targets.ts'
+import { after, type Soon } from '../soon.ts'
+import type { Cache } from './cache.ts'
+import { tenantName } from './evictions.ts'
+
+/** At least these revisions, of the tenant and of the platform, must be in what is answered from memory. */
+export interface Demand {
+  revision?: number | undefined
+  platform_revision?: number | undefined
+}
+
+/** What is held on a single resource is told only of the one that is asked about. */
+export interface OfUser extends Demand {
+  resource?: ResourceRef | undefined
+}
+
+export interface FactsSource {
+  /** Null: there is no such tenant. */
+  ofUser(tenant_id: string, user_id: string, asked?: OfUser): Soon<MemberFacts | null>
+  ofApiKey(tenant_id: string, api_key_id: string, demand?: Demand): Soon<ApiKeyFacts | null>
+}
+
+export const factsFrom = (database: Database): FactsSource => ({
+  ofUser: (tenant_id, user_id, { resource } = {}) => readFactsOfUser(database, tenant_id, user_id, resource),
+  ofApiKey: (tenant_id, api_key_id) => readFactsOfApiKey(database, tenant_id, api_key_id),
+})
+
+/** What a member's facts rest on. */
+export const namesOfMember = ({ tenant, membership }: MemberFacts): string[] => [
+  tenantName(tenant.id),
+  ...(membership
+    ? [
+        membershipTarget(membership.id),
+        ...[...membership.roles, ...membership.grants].map(({ key }) => roleTarget(key)),
+      ]
+    : []),
+]
+
+const reaches = (facts: AtRevisions, { revision = 0, platform_revision = 0 }: Demand): boolean =>
+  facts.revision >= revision && facts.platform_revision >= platform_revision
+
+export const factsThrough = (cache: Cache, database: Database): FactsSource => ({
+  ofUser: (tenant_id, user_id, { resource, ...demand } = {}) => {
+    const anywhere = cache.get(`user:${tenant_id}:${user_id}`, {
+      read: () => readFactsOfUser(database, tenant_id, user_id),
+      // Who is a member is told by events that name nobody; and anybody could fill the memory with made-up names.
+      isKept: ({ membership }) => membership !== null,
+      namesOf: namesOfMember,
+      suffices: (facts) => reaches(facts, demand),
+    })
+    // Who holds something on single resources is read for each: what is kept tells of whoever does not.
+    return resource === undefined
+      ? anywhere
+      : after(anywhere, (facts) =>
+          facts?.membership?.has_resource_grants ? readFactsOfUser(database, tenant_id, user_id, resource) : facts,
+        )
+  },
+
+  ofApiKey: (tenant_id, api_key_id, demand) =>
+    cache.get(`api_key:${tenant_id}:${api_key_id}`, {
+      read: () => readFactsOfApiKey(database, tenant_id, api_key_id),
+      isKept: ({ api_key }) => api_key !== null,
+      namesOf: () => [tenantName(tenant_id), apiKeyTarget(api_key_id)],
+      ...(demand && { suffices: (facts) => reaches(facts, demand) }),
+    }),
+})
