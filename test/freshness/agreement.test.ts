@@ -23,6 +23,16 @@ const change = fc.oneof(
   }),
   fc.record({ do: fc.constantFrom('suspend' as const, 'reactivate' as const, 'sign-out' as const), user }),
   fc.record({ do: fc.constant('remove' as const), user }),
+  fc.record({
+    do: fc.constant('hold' as const),
+    user: fc.constantFrom(...USERS, undefined),
+    role: fc.constantFrom('own', 'shared'),
+    resource: fc.constantFrom({ type: 'invoice', id: '1' }, undefined),
+    seconds: fc.constantFrom(10, undefined),
+  }),
+  fc.record({ do: fc.constant('let go' as const) }),
+  fc.record({ do: fc.constantFrom('join' as const, 'leave' as const), user }),
+  fc.record({ do: fc.constant('wait' as const) }),
   fc.record({ do: fc.constant('grant' as const), role: fc.constantFrom('own', 'shared'), permissions }),
   fc.record({ do: fc.constantFrom('stop' as const, 'resume' as const) }),
   fc.record({ do: fc.constant('name' as const), wildcard: fc.boolean() }),
@@ -34,17 +44,33 @@ interface World {
   tenant_id: string
   members: Map<string, string>
   roles: Record<string, { id: string; key: string }>
+  group_id: string
+  grants: string[]
 }
 
 const aWorld = async (): Promise<World> => {
   const { id: tenant_id } = await s.aTenant({ owner: { user_id: 'owner' } })
   const own = await s.aRole({ tenant_id })
   const shared = await s.aRole({})
-  return { tenant_id, members: new Map(), roles: { own, shared, viewer: { id: '', key: 'viewer' } } }
+  const group = made(await s.root.post('/groups', { tenant_id, name: 'Finance', roles: [own.key] }))
+  const roles = { own, shared, viewer: { id: '', key: 'viewer' } }
+  return { tenant_id, members: new Map(), roles, group_id: group.id, grants: [] }
+}
+
+const hold = async (
+  { members, roles, group_id, grants }: World,
+  { user, role, resource, seconds }: Change & { do: 'hold' },
+): Promise<void> => {
+  const holder = user === undefined ? { group_id } : { membership_id: members.get(user) }
+  const end = seconds === undefined ? {} : { expires_at: s.instant(seconds) }
+  const what = { ...holder, role: roles[role]?.key, ...(resource && { resource }), ...end }
+  const { status, body } = await s.root.post('/grants', what)
+  if (status === 201) grants.push(body.id)
 }
 
 /** Some changes are refused in some states; they change nothing then, and that is as good a history as any. */
-const make = async ({ tenant_id, members, roles }: World, change: Change): Promise<void> => {
+const make = async (world: World, change: Change): Promise<void> => {
+  const { tenant_id, members, roles, group_id, grants } = world
   switch (change.do) {
     case 'give': {
       const keys = change.roles.map((role) => roles[role]?.key ?? '')
@@ -59,6 +85,16 @@ const make = async ({ tenant_id, members, roles }: World, change: Change): Promi
       if (status === 204) members.delete(change.user)
       return
     }
+    case 'hold':
+      return hold(world, change)
+    case 'let go':
+      return void (await s.root.delete(`/grants/${grants.shift()}`))
+    case 'join':
+      return void (await s.root.put(`/groups/${group_id}/members/${members.get(change.user)}`))
+    case 'leave':
+      return void (await s.root.delete(`/groups/${group_id}/members/${members.get(change.user)}`))
+    case 'wait':
+      return s.advance(6)
     case 'grant':
       if (change.permissions.length === 0) return
       return void (await s.root.patch(`/roles/${roles[change.role]?.id}`, { permissions: change.permissions }))
@@ -76,15 +112,18 @@ const make = async ({ tenant_id, members, roles }: World, change: Change): Promi
 
 const compare = async ({ tenant_id }: World): Promise<void> => {
   for (const user_id of USERS) {
-    const [remembered, read] = [
-      await facts.ofUser(tenant_id, user_id),
-      await readFactsOfUser(database, tenant_id, user_id),
-    ]
-    for (const permission of PERMISSIONS) {
-      const [ours, theirs] = [remembered, read].map((each) =>
-        JSON.stringify(decide(factsOfMember(each), { tenant_id, permission }, s.now)),
-      )
-      if (ours !== theirs) throw new Error(`${user_id}, ${permission}: remembered ${ours}, read ${theirs}`)
+    for (const resource of [{ type: 'invoice', id: '1' }, { type: 'invoice', id: '2' }, undefined]) {
+      const [remembered, read] = [
+        await facts.ofUser(tenant_id, user_id, { resource }),
+        await readFactsOfUser(database, tenant_id, user_id, resource),
+      ]
+      for (const permission of PERMISSIONS) {
+        const question = { tenant_id, permission, ...(resource && { resource }) }
+        const [ours, theirs] = [remembered, read].map((each) =>
+          JSON.stringify(decide(factsOfMember(each), question, s.now)),
+        )
+        if (ours !== theirs) throw new Error(`${user_id}, ${permission}: remembered ${ours}, read ${theirs}`)
+      }
     }
   }
 }
