@@ -51,8 +51,8 @@ const revisionsNow = async (of: string): Promise<Json> => ({
 })
 
 t.test('an explanation tells the revisions that it is true at', async (t) => {
-  const explained = async (more: Json = {}, of = tenant_id): Promise<unknown> =>
-    (await ask(s.root, question({ tenant_id: of, explain: true }, more))).body.context.revisions
+  const explained = async (more: Json = {}, of = tenant_id, min_revision?: string): Promise<unknown> =>
+    (await ask(s.root, question({ tenant_id: of, explain: true, min_revision }, more))).body.context.revisions
   const before = await revisionsNow(tenant_id)
   t.same(await explained(), before)
   t.same(await explained({ action: { name: 'delete' } }), before, 'of a deny')
@@ -60,9 +60,10 @@ t.test('an explanation tells the revisions that it is true at', async (t) => {
   t.same(await explained({ subject: { type: 'robot', id: 'r2' } }), before, 'of what is nobody')
   await s.aMembership(tenant_id)
   await s.aRole()
-  const after = await explained()
-  t.same(after, await revisionsNow(tenant_id))
-  t.not(JSON.stringify(after), JSON.stringify(before))
+  const now = await revisionsNow(tenant_id)
+  t.same(await explained(), before, 'what happened since was not about the subject')
+  t.same(await explained({}, tenant_id, `${tenant_id}:${now[tenant_id]},platform:${now.platform}`), now)
+  t.not(JSON.stringify(now), JSON.stringify(before))
   t.same(await explained({}, randomUUID()), {}, 'where there is no tenant there is no revision')
 })
 
