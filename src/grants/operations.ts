@@ -94,11 +94,12 @@ const requireWindow = ({ not_before, expires_at }: Window, isOnResource: boolean
   if (not_before === null) return
   const begins = Date.parse(not_before)
   const isBeforeItsEnd = expires_at === null ? begins <= LATEST_MS : begins < Date.parse(expires_at)
-  if (isBeforeItsEnd) return
-  const detail = 'It begins before it ends, and before the year 10000.'
+  if (isBeforeItsEnd && begins >= EARLIEST_MS) return
+  const detail = 'It begins before it ends, and between the years 1 and 9999.'
   throw new Problem('request.invalid', { errors: [{ pointer: '/not_before', detail }] })
 }
 
+const EARLIEST_MS = Date.parse('0001-01-01T00:00:00.000Z')
 const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** @throws Problem `membership.not_found`, `group.not_found`, `request.invalid` unless it is one of them */
@@ -160,10 +161,16 @@ export const removeGrant = async (tx: Tx, by: By, which: Which): Promise<History
   return history
 }
 
-/** Whose tokens carry it: a grant on a resource is in none, and neither is one that has not begun or is over. */
+const isOver = ({ expires_at }: Window, now: Date): boolean =>
+  expires_at !== null && Date.parse(expires_at) <= now.getTime()
+
+/**
+ * Whose tokens carry it: a grant on a resource is in none, and neither is one that is over. One that has not begun may
+ * have before this is committed, or by another replica's clock.
+ */
 const targetsOf = async (tx: Tx, grant: GrantRow, now: Date): Promise<string[]> => {
   const { tenant_id, membership_id, group_id, role } = grant
-  if (resourceOf(grant) !== null || !isOpen(grant, now)) return []
+  if (resourceOf(grant) !== null || isOver(grant, now)) return []
   if (membership_id !== null) return [membershipTarget(membership_id)]
   return group_id === null ? [] : groupTargets(tx, tenant_id, group_id, [role.key])
 }

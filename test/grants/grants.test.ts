@@ -80,6 +80,8 @@ t.test('a grant is to one holder, on a resource or for a time, and of a role tha
       { membership_id, role: 'viewer', resource: project, not_before: s.instant(20), expires_at: s.instant(20) },
       'request.invalid',
     ],
+    [{ membership_id, role: 'viewer', resource: project, not_before: '0000-01-01T00:00:00Z' }, 'request.invalid'],
+    [{ membership_id, role: 'viewer', resource: project, not_before: '0001-01-01T00:00:00+01:00' }, 'request.invalid'],
     [{ membership_id: foreign.id, role: 'viewer', resource: project }, 'membership.not_found'],
     [{ group_id: membership_id, role: 'viewer', resource: project }, 'group.not_found'],
   ] as const) {
@@ -221,6 +223,8 @@ t.test('tokens become stale when a role for a time is taken back or shortened, a
   const caller = s.as(await s.aToken(tenant_id, vera.user_id))
   t.same(await after(s.root.delete(`/grants/${wide.id}`)), [target])
   t.equal((await caller.get(`/memberships/${vera.id}`)).body.code, 'token.stale')
+  const soon = await s.aGrant(tenant_id, { membership_id: vera.id, resource: null, not_before: s.instant(1) })
+  t.same(await after(s.root.delete(`/grants/${soon.id}`)), [target], 'it may have begun before this is committed')
   const narrow = await s.aGrant(tenant_id, { membership_id: vera.id })
   t.same(await after(s.root.delete(`/grants/${narrow.id}`)), [], 'of a resource a token says only that one must ask')
 })
