@@ -138,7 +138,7 @@ t.test('after any changes, what is remembered decides like what is read', async 
         await compare(world)
       }
     }),
-    { numRuns: 15 },
+    { numRuns: 10 },
   )
   const { hits, evicted } = stats()
   t.ok(hits > 20, `${hits} were remembered`)
