@@ -61,7 +61,6 @@ t.test('an explanation tells the revisions that it is true at', async (t) => {
   await s.aMembership(tenant_id)
   await s.aRole()
   const now = await revisionsNow(tenant_id)
-  t.same(await explained(), before, 'what happened since was not about the subject')
   t.same(await explained({}, tenant_id, `${tenant_id}:${now[tenant_id]},platform:${now.platform}`), now)
   t.not(JSON.stringify(now), JSON.stringify(before))
   t.same(await explained({}, randomUUID()), {}, 'where there is no tenant there is no revision')
