@@ -6,7 +6,8 @@ import t from 'tap'
 import { factsOfMember, readFactsOfUser } from '../../src/authorization/facts.ts'
 import { aService, made } from '../support/service.ts'
 
-const s = await aService(t)
+/** So long that no busy machine comes near it. */
+const s = await aService(t, { staleness_ms: 60_000 })
 const { database } = s.test_database
 const { facts, stats } = s.service.app.memory
 

@@ -233,6 +233,7 @@ export interface Options {
   /** The time is that of everybody else: for those whose clock no test can set. */
   live?: boolean
   signing_algorithm?: Algorithm
+  staleness_ms?: number
   /** Another service whose database, secrets and clock this one shares: a replica of it. With `now`, the clock is its own. */
   replica_of?: TestService
   /** Replicas only: sealed with the first, now with the second. */
@@ -253,6 +254,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     cors_origins,
     allow_loopback_issuers = false,
     signing_algorithm = 'ES256',
+    staleness_ms = TEST_CONFIG.staleness_ms,
     replica_of,
     encryption_keys,
   } = options
@@ -275,6 +277,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     cors_origins,
     allow_loopback_issuers,
     signing_algorithm,
+    staleness_ms,
     previous_encryption_key,
   }
   const service = await assembleService(
