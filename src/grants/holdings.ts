@@ -1,31 +1,17 @@
-// Who holds what besides the roles of memberships: through groups, on resources, for a time. For whoever lists it, searches
-// it, or decides whether somebody may touch it; every function takes the transaction, and reads from an index.
-import type { Grant, ResourceRef } from '@tenantry/client'
+// Who holds what besides the roles of memberships: through groups, on resources, for a time. For whoever lists it, or
+// decides whether somebody may touch it; every function takes the transaction, and reads from an index.
+import type { Grant } from '@tenantry/client'
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { grants, groupMembers, groupRoles, memberships, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { membershipTarget, roleTarget } from '../revocations/targets.ts'
 import { narrow } from '../tokens/narrowing.ts'
-import { type GrantRow, listGrants } from './queries.ts'
-
-export type { GrantRow } from './queries.ts'
 
 /** A page in order of ids: those after `after`. */
-export interface Page {
+interface Page {
   after: string | undefined
   limit: number
 }
-
-/** The grants on one resource, to memberships and to groups. */
-export const listGrantsOn = (tx: Tx, tenant_id: string, resource: ResourceRef, page: Page): Promise<GrantRow[]> =>
-  listGrants(tx, { tenant_id, resource_type: resource.type, resource_id: resource.id, ...page })
-
-/** The grants to a membership itself; those through its groups are listed group by group (`listGroups`). */
-export const listGrantsOf = (tx: Tx, tenant_id: string, membership_id: string, page: Page): Promise<GrantRow[]> =>
-  listGrants(tx, { tenant_id, membership_id, ...page })
-
-export const listGrantsOfGroup = (tx: Tx, tenant_id: string, group_id: string, page: Page): Promise<GrantRow[]> =>
-  listGrants(tx, { tenant_id, group_id, ...page })
 
 /** The ids of the memberships in a group. */
 export const listMembersOf = async (tx: Tx, tenant_id: string, group_id: string, page: Page): Promise<string[]> => {
@@ -41,16 +27,6 @@ export const listMembersOf = async (tx: Tx, tenant_id: string, group_id: string,
     )
     .orderBy(asc(groupMembers.membership_id))
     .limit(page.limit)
-  return rows.map(({ id }) => id)
-}
-
-/** The ids of the groups that a membership is in; 50 at most. */
-export const listGroupIdsOf = async (tx: Tx, tenant_id: string, membership_id: string): Promise<string[]> => {
-  const rows = await tx
-    .select({ id: groupMembers.group_id })
-    .from(groupMembers)
-    .where(and(eq(groupMembers.tenant_id, tenant_id), eq(groupMembers.membership_id, membership_id)))
-    .orderBy(asc(groupMembers.group_id))
   return rows.map(({ id }) => id)
 }
 

@@ -6,16 +6,9 @@ import { hashOf, makeSecret } from '../../src/api-keys/secrets.ts'
 import { PLATFORM } from '../../src/database/schema.ts'
 import type { Tx } from '../../src/database/scope.ts'
 import { currentSnapshot, listEventsOf, listEventsOfAll } from '../../src/events/queries.ts'
-import {
-  givenBesides,
-  givenByGroup,
-  listGrantsOf,
-  listGrantsOfGroup,
-  listGrantsOn,
-  listGroupIdsOf,
-  listMembersOf,
-  tenantWideBesides,
-} from '../../src/grants/holdings.ts'
+import { givenBesides, givenByGroup, listMembersOf, tenantWideBesides } from '../../src/grants/holdings.ts'
+import { listGrants } from '../../src/grants/queries.ts'
+import { listGroups } from '../../src/groups/queries.ts'
 import {
   findMembership,
   findMemberships,
@@ -121,6 +114,7 @@ const page = {
   ...{ tenant_id: undefined, user_id: undefined, role: undefined, status: undefined, email: undefined },
   ...{ now: s.now, after: undefined, limit: 51 },
 }
+const first = { tenant_id: tenant.id, after: undefined, limit: 51 }
 const hash = hashOf(secret)
 
 const IN_A_TENANT: Record<string, (tx: Tx) => Promise<unknown>> = {
@@ -131,13 +125,11 @@ const IN_A_TENANT: Record<string, (tx: Tx) => Promise<unknown>> = {
   'what is given besides roles': (tx) => givenBesides(tx, tenant.id, mia.id),
   'what is held besides roles now': (tx) => tenantWideBesides(tx, [vera.id, olga.id], s.now),
   'what a group gives': (tx) => givenByGroup(tx, tenant.id, group.id),
-  'the grants on a resource': (tx) =>
-    listGrantsOn(tx, tenant.id, { type: 'project', id: 'user_50017' }, { after: undefined, limit: 51 }),
-  'a page of the grants of a membership': (tx) => listGrantsOf(tx, tenant.id, vera.id, { after: vera.id, limit: 51 }),
-  'a page of the grants of a group': (tx) =>
-    listGrantsOfGroup(tx, tenant.id, group.id, { after: undefined, limit: 51 }),
+  'the grants on a resource': (tx) => listGrants(tx, { ...first, resource_type: 'project', resource_id: 'user_50017' }),
+  'a page of the grants of a membership': (tx) => listGrants(tx, { ...first, membership_id: vera.id, after: vera.id }),
+  'a page of the grants of a group': (tx) => listGrants(tx, { ...first, group_id: group.id }),
   'the members of a group': (tx) => listMembersOf(tx, tenant.id, group.id, { after: vera.id, limit: 51 }),
-  'the groups of a membership': (tx) => listGroupIdsOf(tx, tenant.id, vera.id),
+  'the groups of a membership': (tx) => listGroups(tx, { ...first, membership_id: vera.id }),
   'a page of resources': (tx) =>
     listResources(tx, {
       ...{ tenant_id: tenant.id, type: 'project', limit: 51 },
