@@ -1,7 +1,7 @@
-// Ends: of memberships, of API keys.
+// Ends: of memberships, of API keys, of grants. Null is an end that never comes.
 import { Problem } from './errors.ts'
 
-const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z') // an offset can lead beyond what RFC 3339 can write
+export const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z') // an offset can lead beyond what RFC 3339 can write
 
 /** @throws Problem `expires_at.past`, or `request.invalid` after the year 9999 */
 export const requireFuture = (expires_at: string | null | undefined, now: Date): void => {
@@ -16,3 +16,19 @@ export const requireFuture = (expires_at: string | null | undefined, now: Date):
     throw new Problem('expires_at.past', { errors: [{ pointer: '/expires_at', detail: 'This is not in the future.' }] })
   }
 }
+
+interface Ending {
+  expires_at: string | null
+}
+
+/** In milliseconds. */
+export const endOf = ({ expires_at }: Ending): number =>
+  expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at)
+
+export const endsEarlier = (before: Ending, after: Ending): boolean => endOf(after) < endOf(before)
+
+export const earlier = (one: string | null, other: string | null): string | null =>
+  endOf({ expires_at: other }) < endOf({ expires_at: one }) ? other : one
+
+export const later = (one: string | null, other: string | null): string | null =>
+  endOf({ expires_at: other }) > endOf({ expires_at: one }) ? other : one

@@ -4,9 +4,9 @@
 // (@tenantry/client).
 import { contains, firstOutside, type Grant } from '@tenantry/client'
 import { Problem } from '../errors.ts'
+import { endsEarlier } from '../expiry.ts'
 import { mayDo, type Principal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
-import { endsEarlier } from '../revocations/targets.ts'
 
 /** Provisioning keys may hold this, by name only; it lifts the rule. */
 export const ASSIGN_ANY = 'tenantry.role:assign_any'

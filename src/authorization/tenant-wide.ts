@@ -1,5 +1,6 @@
 // What a member holds in the whole tenant at one instant, whichever way: what tokens carry, and what one may give others.
 import { type Grant, isOpen } from '@tenantry/client'
+import { later } from '../expiry.ts'
 import type { Member } from './facts.ts'
 
 /** A role, and when the last way by which it is held ends: null for never. */
@@ -22,8 +23,3 @@ export const tenantWide = ({ roles, grants }: Pick<Member, 'roles' | 'grants'>, 
 }
 
 const lasting = (role: Grant & { key: string }): TenantWideRole => ({ ...role, expires_at: null })
-
-const later = (one: string | null, other: string | null): string | null => {
-  if (one === null || other === null) return null
-  return Date.parse(one) >= Date.parse(other) ? one : other
-}

@@ -9,13 +9,13 @@ import type { History } from '../database/history.ts'
 import type { JsonObject } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
-import { requireFuture } from '../expiry.ts'
+import { endOf, endsEarlier, LATEST_MS, requireFuture } from '../expiry.ts'
 import { findGroup } from '../groups/queries.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { findMembership } from '../memberships/operations.ts'
-import { endsEarlier, membershipTarget } from '../revocations/targets.ts'
+import { membershipTarget } from '../revocations/targets.ts'
 import { resolveRole } from '../roles/operations.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import { groupTargets, within } from './holdings.ts'
@@ -100,7 +100,6 @@ const requireWindow = ({ not_before, expires_at }: Window, isOnResource: boolean
 }
 
 const EARLIEST_MS = Date.parse('0001-01-01T00:00:00.000Z')
-const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** @throws Problem `membership.not_found`, `group.not_found`, `request.invalid` unless it is one of them */
 const requireHolder = async (tx: Tx, tenant_id: string, input: GrantCreate): Promise<Holder> => {
@@ -161,16 +160,13 @@ export const removeGrant = async (tx: Tx, by: By, which: Which): Promise<History
   return history
 }
 
-const isOver = ({ expires_at }: Window, now: Date): boolean =>
-  expires_at !== null && Date.parse(expires_at) <= now.getTime()
-
 /**
  * Whose tokens carry it: a grant on a resource is in none, and neither is one that is over. One that has not begun may
  * have before this is committed, or by another replica's clock.
  */
 const targetsOf = async (tx: Tx, grant: GrantRow, now: Date): Promise<string[]> => {
   const { tenant_id, membership_id, group_id, role } = grant
-  if (resourceOf(grant) !== null || isOver(grant, now)) return []
+  if (resourceOf(grant) !== null || endOf(grant) <= now.getTime()) return []
   if (membership_id !== null) return [membershipTarget(membership_id)]
   return group_id === null ? [] : groupTargets(tx, tenant_id, group_id, [role.key])
 }

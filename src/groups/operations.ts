@@ -10,6 +10,7 @@ import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
+import { earlier } from '../expiry.ts'
 import { type Given, givenByGroup, groupTargets } from '../grants/holdings.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
@@ -147,12 +148,12 @@ export const moveMember = async (
   const membership = await findMembership(tx, tenant_id, membership_id)
   if (!membership) throw new Problem('membership.not_found')
   const given = await givenByGroup(tx, tenant_id, group_id)
-  if (to === 'in') requireWithinOwn(by.principal, given)
-  else requireMayActOn(by.principal, given)
-  const member = { tenant_id, group_id, membership_id }
-  if (to === 'in') {
+  if (to === 'out') requireMayActOn(by.principal, given)
+  else {
+    requireWithinOwn(by.principal, given)
     for (const each of given) requireEndWithinOwn(by.principal, earlier(each.expires_at, membership.expires_at), [each])
   }
+  const member = { tenant_id, group_id, membership_id }
   if (!(await (to === 'in' ? insertMember(tx, member) : deleteMember(tx, member)))) return history
   if (to === 'in' && (await countGroupsOf(tx, tenant_id, membership_id)) > MOST_GROUPS_OF_ONE) {
     throw new Problem('group.too_many')
@@ -164,9 +165,4 @@ export const moveMember = async (
     revokes: isNarrower ? [membershipTarget(membership_id)] : [],
   })
   return history
-}
-
-const earlier = (one: string | null, other: string | null): string | null => {
-  if (one === null || other === null) return one ?? other
-  return Date.parse(one) <= Date.parse(other) ? one : other
 }

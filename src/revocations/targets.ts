@@ -1,4 +1,5 @@
 // What a revocation entry names (spine of the offline revocation): which tokens of the entry's history it concerns.
+import { endsEarlier } from '../expiry.ts'
 
 /** Every token of the tenant. */
 export const TENANT = 'tenant'
@@ -20,9 +21,3 @@ interface Access {
  */
 export const narrows = (before: Access, after: Access): boolean =>
   !before.roles.every(({ key }) => after.roles.some((role) => role.key === key)) || endsEarlier(before, after)
-
-export const endsEarlier = (before: Pick<Access, 'expires_at'>, after: Pick<Access, 'expires_at'>): boolean =>
-  endOf(after) < endOf(before)
-
-const endOf = ({ expires_at }: Pick<Access, 'expires_at'>): number =>
-  expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at)
