@@ -5,7 +5,7 @@ import { given, wholeNumber } from './arguments.ts'
 import { print, tableOf } from './output.ts'
 import { readAll } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 interface List extends ServiceOptions {
   tenant?: string
@@ -27,7 +27,7 @@ export const addEventCommands = (program: Command): void => {
 const list = ({ tenant, last, after, type, ...options }: List): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const from = after ?? Math.max(0, (await lastRevision(tenantry, tenant_id)) - last)
     const query = { after: from, ...given({ tenant_id, type }) }
     const events = await readAll(undefined, (page) =>

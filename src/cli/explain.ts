@@ -6,7 +6,7 @@ import { given } from './arguments.ts'
 import { UsageError } from './failures.ts'
 import { print, printable } from './output.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 type Answered = NonNullable<components['schemas']['EvaluationContext']['reason']>
 
@@ -53,7 +53,7 @@ const explain = (
   const { subject, resource_type, action } = questionOf(named, permission)
   return withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const body = {
       subject,
       action: { name: action },

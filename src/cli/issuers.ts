@@ -5,7 +5,7 @@ import { given, several, wholeNumber } from './arguments.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 type Issuer = components['schemas']['Issuer']
 type Algorithm = components['schemas']['IssuerAlgorithms'][number]
@@ -52,7 +52,7 @@ const describe = ({ id, tenant_id, issuer, audiences, jwks_uri, algorithms, user
 const add = (issuer: string, { audience: audiences, tenant, ...options }: Add): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const optional = given({
       tenant_id,
       jwks_uri: options.jwksUri,
@@ -69,7 +69,7 @@ const add = (issuer: string, { audience: audiences, tenant, ...options }: Add): 
 const list = ({ tenant, limit, ...options }: ServiceOptions & { tenant?: string; limit?: number }): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const issuers = await readAll(limit, (page) =>
       unwrap(tenantry.GET('/issuers', { params: { query: { ...given({ tenant_id }), ...page } } })),
     )

@@ -4,7 +4,7 @@ import { given, instant, several, wholeNumber } from './arguments.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 interface Create extends ServiceOptions {
   permission: string[]
@@ -37,7 +37,7 @@ export const addKeyCommands = (program: Command): void => {
 const list = ({ tenant, limit, ...options }: ServiceOptions & { tenant?: string; limit?: number }): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const keys = await readAll(limit, (page) =>
       unwrap(tenantry.GET('/api-keys', { params: { query: { ...given({ tenant_id }), ...page } } })),
     )
@@ -72,7 +72,7 @@ const rotate = ({ emergency, ...options }: ServiceOptions & { emergency: boolean
 const create = (name: string, { permission, exclude, tenant, expiresAt, ...options }: Create): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const optional = given({ tenant_id, excludes: exclude, expires_at: expiresAt })
     const key = await unwrap(tenantry.POST('/api-keys', { body: { name, permissions: permission, ...optional } }))
     const { id, permissions, excludes, expires_at, secret } = key

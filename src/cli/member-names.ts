@@ -3,7 +3,7 @@ import type { TenantryClient } from '@tenantry/client'
 import { isId } from '../ids.ts'
 import { given } from './arguments.ts'
 import { CommandError, UsageError } from './failures.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 /** The membership's id. With a tenant the name is first a user's, whatever it looks like. @throws CommandError, UsageError */
 export const membershipId = async (
@@ -13,7 +13,7 @@ export const membershipId = async (
 ): Promise<string> => {
   if (tenant === undefined && isId(named.toLowerCase())) return named
   const { unwrap } = await import('@tenantry/client')
-  const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+  const tenant_id = await tenantIdIfNamed(tenantry, tenant)
   const query = { user_id: named, limit: 2, ...given({ tenant_id }) }
   const { data } = await unwrap(tenantry.GET('/memberships', { params: { query } }))
   if (data.length > 1) throw new UsageError(`${named} is a member of several tenants: say with --tenant which one`)

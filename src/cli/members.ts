@@ -7,7 +7,7 @@ import { membershipId } from './member-names.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 type Membership = components['schemas']['Membership']
 type Status = components['schemas']['MembershipStatus']
@@ -120,7 +120,7 @@ const describe = ({ id, tenant_id, user_id, roles, status, email, expires_at }: 
 const add = (user_id: string, { tenant, role, email, displayName, expiresAt, ...options }: Add): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const optional = { tenant_id, roles: role, email, display_name: displayName, expires_at: expiresAt }
     const membership = await unwrap(tenantry.POST('/memberships', { body: { user_id, ...given(optional) } }))
     print(options, membership, describe(membership))
@@ -129,7 +129,7 @@ const add = (user_id: string, { tenant, role, email, displayName, expiresAt, ...
 const list = ({ tenant, user, role, status, limit, ...options }: List): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const filter = given({ tenant_id, user_id: user, role, status })
     const members = await readAll(limit, (page) =>
       unwrap(tenantry.GET('/memberships', { params: { query: { ...filter, ...page } } })),

@@ -7,7 +7,7 @@ import { UsageError } from './failures.ts'
 import { fieldsOf, print, tableOf } from './output.ts'
 import { readAll, sayIfCut } from './pages.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 type Role = components['schemas']['Role']
 
@@ -61,7 +61,7 @@ const create = (key: string, { tenant, ...options }: Patterns & { tenant?: strin
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
     const { name = key, description, permission: permissions = [], exclude: excludes } = options
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const body = { key, name, permissions, ...given({ tenant_id, description, excludes }) }
     const role = await unwrap(tenantry.POST('/roles', { body }))
     print(options, role, describe(role))
@@ -70,7 +70,7 @@ const create = (key: string, { tenant, ...options }: Patterns & { tenant?: strin
 const list = ({ tenant, limit, ...options }: ServiceOptions & { tenant?: string; limit?: number }): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const roles = await readAll(limit, (page) =>
       unwrap(tenantry.GET('/roles', { params: { query: { ...given({ tenant_id }), ...page } } })),
     )

@@ -134,3 +134,8 @@ export const tenantId = async (tenantry: TenantryClient, named: string): Promise
   if (data[0]) return data[0].id
   throw new CommandError(`There is no tenant with the slug "${named}".`)
 }
+
+export const tenantIdIfNamed = async (
+  tenantry: TenantryClient,
+  named: string | undefined,
+): Promise<string | undefined> => (named === undefined ? undefined : tenantId(tenantry, named))

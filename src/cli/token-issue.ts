@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { given, wholeNumber } from './arguments.ts'
 import { print } from './output.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
-import { tenantId } from './tenants.ts'
+import { tenantIdIfNamed } from './tenants.ts'
 
 interface Issue extends ServiceOptions {
   tenant?: string
@@ -27,7 +27,7 @@ export const addIssueCommand = (tokens: Command): void => {
 const issue = (user_id: string, { tenant, audience, ttl, ...options }: Issue): Promise<void> =>
   withService(options, async (tenantry) => {
     const { unwrap } = await import('@tenantry/client')
-    const tenant_id = tenant === undefined ? undefined : await tenantId(tenantry, tenant)
+    const tenant_id = await tenantIdIfNamed(tenantry, tenant)
     const body = { user_id, ...given({ tenant_id, audience, ttl_seconds: ttl }) }
     const token = await unwrap(tenantry.POST('/tokens', { body }))
     print(options, token, [token.access_token])
