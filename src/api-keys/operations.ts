@@ -3,7 +3,6 @@
 import type { components } from '@tenantry/client/contract'
 import { requireEndWithinOwn, requireMayActOn, requireWithinOwn } from '../authorization/escalation.ts'
 import { isGrantable } from '../authorization/own-permissions.ts'
-import { lockPlatform } from '../authorization/recheck.ts'
 import type { History } from '../database/history.ts'
 import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
@@ -12,16 +11,11 @@ import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { apiKeyTarget } from '../revocations/targets.ts'
-import { lockWritableTenant } from '../tenants/locking.ts'
+import { lockHistory } from '../tenants/locking.ts'
 import { type ApiKeyRow, deleteApiKey, findApiKey, insertApiKey } from './queries.ts'
 import { hashOf, hintOf, makeSecret } from './secrets.ts'
 
 type ApiKeyCreate = components['schemas']['ApiKeyCreate']
-
-const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> => {
-  if (scope !== 'platform') return (await lockWritableTenant(tx, scope.tenant_id, by)).history
-  return lockPlatform(tx, by)
-}
 
 export const createApiKey = async (
   tx: Tx,

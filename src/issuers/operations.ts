@@ -3,7 +3,6 @@
 import { BUILT_IN_ROLES } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import { requireEndWithinOwn, requireWithinOwn } from '../authorization/escalation.ts'
-import { lockPlatform } from '../authorization/recheck.ts'
 import { violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import type { Scope, Tx } from '../database/scope.ts'
@@ -13,7 +12,7 @@ import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { issuerTarget } from '../revocations/targets.ts'
 import { isSame } from '../same.ts'
-import { lockWritableTenant } from '../tenants/locking.ts'
+import { lockHistory } from '../tenants/locking.ts'
 import { isSafeUrl } from './guarded-fetch.ts'
 import { ASSIGNED_PREFIX, assignedPrefix } from './prefixes.ts'
 import {
@@ -38,9 +37,6 @@ export interface Changed {
   issuer: IssuerRow
   history: History
 }
-
-const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> =>
-  scope === 'platform' ? lockPlatform(tx, by) : (await lockWritableTenant(tx, scope.tenant_id, by)).history
 
 const requireMay = ({ principal }: By): void => {
   requireWithinOwn(principal, OWNER)

@@ -2,7 +2,6 @@
 // what other slices may ask of roles.
 import type { components } from '@tenantry/client/contract'
 import { requireEndWithinOwnIfGiving, requireMayActOn, requireWithinOwn } from '../authorization/escalation.ts'
-import { lockPlatform } from '../authorization/recheck.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
 import { type JsonObject, PLATFORM } from '../database/schema.ts'
@@ -18,7 +17,7 @@ import { requireKnown } from '../permissions/strictness.ts'
 import { roleTarget } from '../revocations/targets.ts'
 import { listSetsWith, requireAllowed } from '../role-sets/allowed.ts'
 import { isSame } from '../same.ts'
-import { lockWritableTenant } from '../tenants/locking.ts'
+import { lockHistory } from '../tenants/locking.ts'
 import {
   countRoles,
   deleteRole,
@@ -87,9 +86,6 @@ export const resolveRole = async (tx: Tx, tenant_id: string, key: string): Promi
 }
 
 export const findSharedRoles = (tx: Tx, keys: string[]): Promise<RoleRow[]> => findRolesByKey(tx, PLATFORM, keys)
-
-const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> =>
-  scope === 'platform' ? lockPlatform(tx, by) : (await lockWritableTenant(tx, scope.tenant_id, by)).history
 
 export const createRole = async (tx: Tx, by: By, scope: Scope, input: RoleCreate): Promise<Changed> => {
   const { key, name, description = '', permissions, excludes = [] } = input

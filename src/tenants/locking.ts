@@ -1,7 +1,7 @@
 // How every change in a tenant begins, whichever slice makes it: the lock, then the tenant and the caller as they are now.
-import { requireUnchanged } from '../authorization/recheck.ts'
+import { lockPlatform, requireUnchanged } from '../authorization/recheck.ts'
 import { History } from '../database/history.ts'
-import type { Tx } from '../database/scope.ts'
+import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { By } from '../http/write.ts'
 import { findTenant, type TenantRow } from './queries.ts'
@@ -31,3 +31,7 @@ export const lockWritableTenant = async (tx: Tx, id: string, by: By): Promise<Lo
   if (!isWritable(locked.tenant.status)) throw new Problem('tenant.not_writable')
   return locked
 }
+
+/** Of what may be a tenant's or the platform's: the lock of its history. */
+export const lockHistory = async (tx: Tx, by: By, scope: Scope): Promise<History> =>
+  scope === 'platform' ? lockPlatform(tx, by) : (await lockWritableTenant(tx, scope.tenant_id, by)).history
