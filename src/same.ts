@@ -1,5 +1,6 @@
-// Whether a change would change anything.
+// Whether a change would change anything, and what it changed.
 import canonicalize from 'canonicalize'
+import type { JsonObject } from './database/schema.ts'
 
 /** Whether every value given is what is there already; instants are compared as such. */
 export const isSame = (present: Record<string, unknown>, given: Record<string, unknown>): boolean =>
@@ -10,3 +11,15 @@ export const isSame = (present: Record<string, unknown>, given: Record<string, u
     }
     return canonicalize(before) === canonicalize(value)
   })
+
+/** What an auditor asks about: which of these fields are not as before, from what to what. */
+export const differencesIn = <Field extends string>(
+  fields: readonly Field[],
+  before: { readonly [field in Field]: unknown },
+  after: { readonly [field in Field]: unknown },
+): JsonObject =>
+  Object.fromEntries(
+    fields
+      .filter((field) => !isSame(before, { [field]: after[field] }))
+      .map((field) => [field, { from: before[field], to: after[field] }]),
+  )

@@ -19,7 +19,7 @@ import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { membershipTarget, narrows } from '../revocations/targets.ts'
 import { resolveRoles } from '../roles/operations.ts'
-import { isSame } from '../same.ts'
+import { differencesIn, isSame } from '../same.ts'
 import { lockWritableTenant } from '../tenants/locking.ts'
 import {
   deleteMembership,
@@ -129,16 +129,11 @@ export const changeMembership = async (tx: Tx, by: By, which: Which, input: Memb
   return { membership: { ...row, roles }, history }
 }
 
-/** What an auditor asks about: rights and their end, before and after. */
-const differences = (before: MembershipRow, after: MembershipRow): JsonObject => {
-  const [from, to] = [before, after].map(({ roles }) => roles.map(({ key }) => key))
-  return {
-    ...(JSON.stringify(from) === JSON.stringify(to) ? {} : { roles: { from, to } }),
-    ...(before.expires_at === after.expires_at
-      ? {}
-      : { expires_at: { from: before.expires_at, to: after.expires_at } }),
-  }
-}
+/** Rights and their end, before and after. */
+const differences = (before: MembershipRow, after: MembershipRow): JsonObject =>
+  differencesIn(['roles', 'expires_at'], accessOf(before), accessOf(after))
+
+const accessOf = ({ roles, expires_at }: MembershipRow) => ({ roles: roles.map(({ key }) => key), expires_at })
 
 const MOVES = {
   suspend: { type: 'membership.suspended', to: 'suspended' },

@@ -5,14 +5,13 @@ import { requireWithinOwn } from '../authorization/escalation.ts'
 import { lockPlatform } from '../authorization/recheck.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
-import type { JsonObject } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { requireMatch } from '../http/preconditions.ts'
 import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { findSharedRoles } from '../roles/operations.ts'
-import { isSame } from '../same.ts'
+import { differencesIn, isSame } from '../same.ts'
 import {
   countRoleSets,
   countTenantsOn,
@@ -91,18 +90,15 @@ const write = async (
   })
   await history.append(tx, {
     ...{ type: 'role_set.updated', actor: by.actor, at: by.now, personal: { name: set.name } },
-    data: { role_set_id: set.id, key: set.key, changed: Object.keys(change), ...differences(before, set) },
+    data: {
+      role_set_id: set.id,
+      key: set.key,
+      changed: Object.keys(change),
+      ...differencesIn(['roles', 'default'], before, set),
+    },
   })
   return set
 }
-
-/** What an auditor asks about: which roles could be given, and which can be. */
-const differences = (before: RoleSetRow, after: RoleSetRow): JsonObject =>
-  Object.fromEntries(
-    (['roles', 'default'] as const)
-      .filter((field) => !isSame(before, { [field]: after[field] }))
-      .map((field) => [field, { from: before[field], to: after[field] }]),
-  )
 
 const lockRoleSet = async (tx: Tx, by: By, { id, ifMatch }: Which): Promise<Changed> => {
   const history = await lockPlatform(tx, by)

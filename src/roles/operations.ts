@@ -4,7 +4,7 @@ import type { components } from '@tenantry/client/contract'
 import { requireEndWithinOwnIfGiving, requireMayActOn, requireWithinOwn } from '../authorization/escalation.ts'
 import { brokenReference, violatedConstraint } from '../database/faults.ts'
 import type { History } from '../database/history.ts'
-import { type JsonObject, PLATFORM } from '../database/schema.ts'
+import { PLATFORM } from '../database/schema.ts'
 import type { Scope, Tx } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { countUses } from '../grants/remapping.ts'
@@ -16,7 +16,7 @@ import { findCatalogue } from '../permissions/operations.ts'
 import { requireKnown } from '../permissions/strictness.ts'
 import { roleTarget } from '../revocations/targets.ts'
 import { listSetsWith, requireAllowed } from '../role-sets/allowed.ts'
-import { isSame } from '../same.ts'
+import { differencesIn, isSame } from '../same.ts'
 import { lockHistory } from '../tenants/locking.ts'
 import {
   countRoles,
@@ -141,20 +141,17 @@ export const changeRole = async (tx: Tx, by: By, scope: Scope, which: Which, inp
   const role = await updateRole(tx, before, { ...input, revision: history.next, updated_at: by.now.toISOString() })
   await history.append(tx, {
     ...{ type: 'role.updated', actor: by.actor, at: by.now },
-    data: { role_id: role.id, key: role.key, changed: Object.keys(input), ...differences(before, role) },
+    data: {
+      role_id: role.id,
+      key: role.key,
+      changed: Object.keys(input),
+      ...differencesIn(['permissions', 'excludes'], before, role),
+    },
     personal: { name: role.name, description: role.description },
     revokes: isNarrower(before, role) ? [roleTarget(role.key)] : [],
   })
   return { role, history }
 }
-
-/** What an auditor asks about: what it granted, and what it grants. */
-const differences = (before: RoleRow, after: RoleRow): JsonObject =>
-  Object.fromEntries(
-    (['permissions', 'excludes'] as const)
-      .filter((list) => !isSame(before, { [list]: after[list] }))
-      .map((list) => [list, { from: before[list], to: after[list] }]),
-  )
 
 /** Of a role that somebody holds, `remap_to` is the key of the one that they get in its place. */
 export const removeRole = async (

@@ -11,7 +11,7 @@ import type { By } from '../http/write.ts'
 import { newId } from '../ids.ts'
 import { addMembership } from '../memberships/operations.ts'
 import { TENANT } from '../revocations/targets.ts'
-import { isSame } from '../same.ts'
+import { differencesIn, isSame } from '../same.ts'
 import { lockTenant, lockWritableTenant } from './locking.ts'
 import { claimSlug, insertTenant, listTenants, releaseSlug, type TenantRow, updateTenant } from './queries.ts'
 import { isReserved, slugCandidates } from './slugs.ts'
@@ -90,7 +90,7 @@ export const changeTenant = async (
     roleSetIsUnknown,
   )
   const { name, slug } = input
-  const sets = changed.role_set === tenant.role_set ? {} : { role_set: { from: tenant.role_set, to: changed.role_set } }
+  const sets = differencesIn(['role_set'], tenant, changed)
   await history.append(tx, {
     ...{ type: 'tenant.updated', actor: by.actor, at: by.now, data: { changed: Object.keys(input), ...sets } },
     ...(name === undefined && slug === undefined ? {} : { personal: { ...(name && { name }), ...(slug && { slug }) } }),
