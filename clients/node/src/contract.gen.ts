@@ -1239,7 +1239,7 @@ export interface paths {
          *     gateways ask with the original one.
          *
          *     The token must be for `audience`, and is decided anew as on Tenantry's own API: the rights are the bearer's current ones,
-         *     intersected with the token's, so a revocation works at once. A machine's token is as good as a member's.
+         *     intersected with the token's, so a revocation works as soon as it is answered. A machine's token is as good as a member's.
          *
          *     The answer has no body. Its `Tenantry-…` headers are always all there, empty where they do not apply, so that a gateway
          *     that copies them overwrites whatever the client sent by the same name. Their values are percent-encoded as by
