@@ -99,6 +99,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     for (const name of ['TENANTRY_ISSUER', 'TENANTRY_ROOT_API_KEY', 'TENANTRY_ENCRYPTION_KEY']) {
       if (text(name) === undefined) problems.push(`${name} is required with DATABASE_URL; ${HINTS[name]}`)
     }
+  } else if (text('NODE_ENV') === 'production' && text('TENANTRY_DATA_DIR') === undefined) {
+    problems.push(NO_DATABASE)
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return Object.freeze({
@@ -118,6 +120,10 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     log_level,
   })
 }
+
+/** A forgotten variable must not end in an empty database that a container takes with it when it goes. */
+const NO_DATABASE =
+  'DATABASE_URL is not set, and NODE_ENV is production (as in the container image); give a PostgreSQL there, or, to try Tenantry out, a directory that stays (in a container a volume) as TENANTRY_DATA_DIR for the embedded database'
 
 const HINTS: Record<string, string> = {
   TENANTRY_ISSUER: 'it is the public base URL of this service',

@@ -97,6 +97,12 @@ t.test('with a server’s database nothing is made up: issuer and secrets must b
   }
 })
 
+t.test('in production an embedded database is never what somebody forgot to say otherwise', async (t) => {
+  t.match(problemsOf({ NODE_ENV: 'production' }), [/^DATABASE_URL is not set, and NODE_ENV is production/])
+  t.same(problemsOf({ NODE_ENV: 'production', TENANTRY_DATA_DIR: '/data' }), [], 'it was asked for')
+  t.same(problemsOf({ NODE_ENV: 'production', ...SERVER }), [])
+})
+
 t.test('everything that is wrong is told at once, each by its name', async (t) => {
   const wrong = {
     ...{ PORT: 'http', DATABASE_URL: 'mysql://db', TENANTRY_ISSUER: 'tenantry', TENANTRY_ROOT_API_KEY: 'short' },

@@ -2,9 +2,8 @@
 import type { Command } from 'commander'
 import { type Config, ConfigError, readConfig, readDatabaseSettings } from '../config.ts'
 import type { Check } from '../database/doctor.ts'
+import { reportChecks } from './checks.ts'
 import { openToLook } from './database.ts'
-import { EXIT } from './failures.ts'
-import { print, printable } from './output.ts'
 import { ANSWER_WITHIN_MS, serviceUrl } from './service.ts'
 
 interface Options {
@@ -26,13 +25,8 @@ export const addDoctorCommand = (program: Command): void => {
 }
 
 const doctor = async (options: Options): Promise<void> => {
-  const checks = await examine(options)
-  const ok = checks.every((check) => check.ok)
-  print(options, { ok, checks }, checks.map(lineOf))
-  if (!ok) process.exitCode = EXIT.failed
+  reportChecks(options, await examine(options))
 }
-
-const lineOf = ({ name, ok, detail }: Check): string => `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${printable(detail)}`
 
 const examine = async (options: Options): Promise<Check[]> => {
   const { config, checks } = examineSettings()

@@ -13,6 +13,7 @@ import { addMemberCommands } from './members.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addRoleCommands } from './roles.ts'
 import { addServeCommand } from './serve.ts'
+import { addSmokeCommand } from './smoke.ts'
 import { addTenantCommands } from './tenants.ts'
 import { addTokenCommands } from './tokens.ts'
 import { addVerifyHistoryCommand } from './verify-history.ts'
@@ -42,6 +43,7 @@ Exit status: 0 done; 1 refused, failed, or found not to be right; 2 wrong usage;
   addServeCommand(program)
   addMigrateCommand(program)
   addDoctorCommand(program)
+  addSmokeCommand(program)
   addVerifyHistoryCommand(program)
   program.commandsGroup('On a running service:')
   addTenantCommands(program)

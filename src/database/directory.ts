@@ -1,6 +1,17 @@
 // The data directory of embedded mode: the keys beside the data, and the database itself, open in one process at a time.
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { makeSecret } from '../api-keys/secrets.ts'
@@ -34,10 +45,23 @@ export interface EmbeddedDirectory {
   encryption_key: Buffer
 }
 
-/** Opens the directory for this process alone. @throws DirectoryInUse */
+/** @throws ConfigError when this user may not write there, as in a container whose files are read-only */
+const makeWritable = (directory: string): void => {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    accessSync(directory, constants.W_OK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([
+      `${directory} cannot be written by user ${process.getuid?.() ?? ''} (${code}); name a directory of that user as TENANTRY_DATA_DIR, in a container a volume, or a PostgreSQL as DATABASE_URL`,
+    ])
+  }
+}
+
+/** Opens the directory for this process alone. @throws DirectoryInUse, ConfigError */
 export const openDirectory = async (path: string): Promise<EmbeddedDirectory> => {
   const directory = resolve(path)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeWritable(directory)
   const unlock = await lockDirectory(directory)
   try {
     const client = await PGlite.create({ dataDir: join(directory, 'database') })

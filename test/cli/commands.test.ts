@@ -292,6 +292,7 @@ t.test('--help explains itself without loading a database', async (t) => {
     'serve',
     'migrate',
     'doctor',
+    'smoke',
     'verify-history',
     'tenants',
     'members',
