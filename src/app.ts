@@ -35,6 +35,9 @@ import { IssuerKeys } from './issuers/keys.ts'
 import { Strangers } from './issuers/strangers.ts'
 import { meHandlers } from './me/handlers.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
+import { gaugesOf } from './metrics/gauges.ts'
+import { measureRequests, metricsHandlers, metricsWith, type ReadMetrics } from './metrics/handlers.ts'
+import { countRevocations } from './metrics/instruments.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
 import { permissionHandlers } from './permissions/handlers.ts'
 import type { Platform } from './platform.ts'
@@ -55,6 +58,7 @@ import { tokenHandlers } from './tokens/handlers.ts'
 /** Read once, however many services there are in a process. */
 const CONTRACT = readContract(new URL('../openapi.yaml', import.meta.url)) as { [key: string]: unknown }
 const OPERATIONS = operationsOf(CONTRACT)
+const { version: VERSION } = CONTRACT.info as { version: string }
 /** An item of a batch is judged as the single check that it stands for. */
 const FIND_FAULTS = findFaultsOf(bodySchemaOf(OPERATIONS, 'evaluateAccess'))
 
@@ -85,6 +89,7 @@ export interface App {
   close(): Promise<void>
   api_keys: ApiKeys
   memory: Memory
+  metrics: ReadMetrics
 }
 
 export const buildApp = async ({
@@ -120,6 +125,7 @@ export const buildApp = async ({
   )
   const traffic = new Traffic(fastify.server)
   installAccessLog(fastify)
+  measureRequests(fastify)
   allowPages(fastify, config.cors_origins)
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
@@ -133,6 +139,13 @@ export const buildApp = async ({
   const streams = new RevocationStreams(database, memory.tail, clock)
   fastify.addHook('preClose', async () => streams.close())
   fastify.addHook('onClose', async () => memory.stop())
+  database.onCommit((changes, _, committed) => committed && countRevocations(changes))
+  const metrics = metricsWith(
+    gaugesOf({
+      ...{ version: VERSION, memory: memory.stats, faults: database.faults },
+      ...{ pool: () => database.pool(), streams: () => streams.size, ready: () => !lifecycle.draining },
+    }),
+  )
   const api_keys = new ApiKeys(database, clock, platform.root, cache)
   const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys, cache })
   const { allow_loopback_issuers: allow_loopback } = config
@@ -162,6 +175,7 @@ export const buildApp = async ({
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
     ...healthHandlers(database, lifecycle),
+    ...metricsHandlers(metrics),
     ...docsHandlers(CONTRACT),
   }
   mountContract(fastify, OPERATIONS, handlers, {
@@ -169,7 +183,7 @@ export const buildApp = async ({
     identify: identifyWith(api_keys, token_holders, strangers),
     authorize: authorizeWith(database),
   })
-  return { fastify, traffic, streams, api_keys, memory, close: () => closeServer(fastify, traffic) }
+  return { fastify, traffic, streams, api_keys, memory, metrics, close: () => closeServer(fastify, traffic) }
 }
 
 /** Node by itself would also wait for connections that were opened in advance and never used, as pools and browsers do. */

@@ -5,6 +5,8 @@ import { ALGORITHMS, type Algorithm } from './signing-keys/generation.ts'
 export interface Config {
   host: string
   port: number
+  /** Where the metrics are served without a credential; undefined for nowhere. */
+  metrics_port: number | undefined
   /** PostgreSQL; undefined means embedded. */
   database_url: string | undefined
   data_dir: string
@@ -83,6 +85,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
 
   const host = text('HOST') ?? '127.0.0.1'
   const port = readOr('PORT', parsePort, 3000)
+  const metrics_port = read('METRICS_PORT', parsePort)?.value
   const database_url = read('DATABASE_URL', parseDatabaseUrl)?.value
   const issuer = read('TENANTRY_ISSUER', parseIssuer)?.value
   const root_api_key = read('TENANTRY_ROOT_API_KEY', parseRootKey)?.value
@@ -106,6 +109,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   return Object.freeze({
     host,
     port,
+    metrics_port,
     database_url,
     data_dir: text('TENANTRY_DATA_DIR') ?? DATA_DIR,
     issuer: issuer ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,

@@ -9,6 +9,7 @@ import { type SeededTenant, seed } from './cli/seed.ts'
 import { type Config, readConfig } from './config.ts'
 import { noteAddress } from './database/directory-address.ts'
 import { makeLog, standardOutput } from './http/logging.ts'
+import { metricsServer } from './metrics/handlers.ts'
 import { type Service, startService } from './service.ts'
 import { drain, firstSignal } from './stopping.ts'
 
@@ -53,6 +54,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
 const readSettings = async (): Promise<Readonly<Config>> => {
   const config = readConfig(process.env)
   const port = await requireFreePort(config)
+  if (config.metrics_port !== undefined) await requireFreePort({ host: config.host, port: config.metrics_port })
   return port === config.port ? config : readConfig({ ...process.env, PORT: String(port) })
 }
 
@@ -64,7 +66,7 @@ const REFUSALS: Record<string, string> = {
 }
 
 /** The port, and for port 0 one that is free. @throws CommandError */
-const requireFreePort = async ({ host, port }: Config): Promise<number> => {
+const requireFreePort = async ({ host, port }: Pick<Config, 'host' | 'port'>): Promise<number> => {
   const server = createServer().listen(port, host)
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
     const why = REFUSALS[error.code ?? ''] ?? error.message
@@ -82,8 +84,11 @@ interface Started {
   seeded: SeededTenant[]
 }
 
-const start = async (service: Service, { host, port, data_dir }: Config, options: ServeOptions): Promise<Started> => {
+const start = async (service: Service, config: Config, options: ServeOptions): Promise<Started> => {
+  const { host, port, data_dir, metrics_port } = config
   const seeded = options.seed ? await seed(service) : []
+  // Open until the process ends: how a drain goes is worth seeing.
+  if (metrics_port !== undefined) metricsServer(service.app.metrics).listen(metrics_port, host).unref()
   const address = await service.app.fastify.listen({ host, port })
   if (service.database.kind === 'embedded') noteAddress(data_dir, address)
   return { address, seeded }

@@ -41,14 +41,14 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       log_level: 'info',
     },
     ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
-    staleness_ms: 500,
+    ...{ staleness_ms: 500, metrics_port: undefined },
   })
 })
 
 t.test('every setting is read', async (t) => {
   const config = readConfig({
     ...SERVER,
-    ...{ HOST: '0.0.0.0', PORT: '8080', TENANTRY_DATA_DIR: '/data', LOG_LEVEL: 'debug' },
+    ...{ HOST: '0.0.0.0', PORT: '8080', METRICS_PORT: '9090', TENANTRY_DATA_DIR: '/data', LOG_LEVEL: 'debug' },
     TENANTRY_AUDIENCES: 'https://a.example, urn:b',
     TENANTRY_PREVIOUS_ENCRYPTION_KEY: PREVIOUS_KEY,
     TENANTRY_SIGNING_ALGORITHM: 'EdDSA',
@@ -59,6 +59,7 @@ t.test('every setting is read', async (t) => {
     ...{
       host: '0.0.0.0',
       port: 8080,
+      metrics_port: 9090,
       database_url: SERVER.DATABASE_URL,
       data_dir: '/data',
       issuer: SERVER.TENANTRY_ISSUER,

@@ -7,6 +7,7 @@ import { Problem } from '../errors.ts'
 import type { FactsSource } from '../freshness/facts-source.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { tenantOf } from '../http/scope.ts'
+import { countDecision } from '../metrics/instruments.ts'
 import { type Demand, demandsIn, IN_CONTEXT, IN_HEADER, readAtLeast } from './consistency.ts'
 import { type About, type Known, NOTHING_KNOWN, readKnown } from './subjects.ts'
 
@@ -66,8 +67,11 @@ export const demandsOf = (check: Check, min_revision: string | undefined): Deman
   ...check.demands,
 ]
 
-const answerOf = ({ decision, reason }: Decision, { revisions }: Known, explain: boolean): EvaluationResponse =>
-  explain ? { decision, context: { reason, revisions } } : { decision }
+const answerOf = (decided: Decision, { revisions }: Known, explain: boolean): EvaluationResponse => {
+  countDecision(decided)
+  const { decision, reason } = decided
+  return explain ? { decision, context: { reason, revisions } } : { decision }
+}
 
 export const answerTo = ({ question, explain }: Check, known: Known, now: Date): EvaluationResponse =>
   answerOf(decide(known.facts, question, now), known, explain)

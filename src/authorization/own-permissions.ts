@@ -9,6 +9,7 @@ export const OWN_PERMISSIONS: ReadonlySet<string> = new Set([
   ...['tenantry.permission:read', 'tenantry.permission:manage'],
   ...['tenantry.api_key:read', 'tenantry.api_key:manage', 'tenantry.access:check', 'tenantry.event:read'],
   ...['tenantry.revocation:read', 'tenantry.signing_key:read', 'tenantry.signing_key:manage'],
+  'tenantry.metrics:read',
   ...['tenantry.resource:read', 'tenantry.resource:manage'],
   ...['tenantry.issuer:read', 'tenantry.issuer:manage'],
   ...BY_NAME_ONLY,

@@ -25,8 +25,20 @@ export interface Connection {
   valueAside(statement: Statement, parameters: unknown[]): Promise<unknown>
   /** Asks for a sign of life, whatever else is under way. */
   ping(): Promise<void>
+  /** Of the connections that requests share. */
+  pool(): PoolStats
   close(): Promise<void>
 }
+
+export interface PoolStats {
+  total: number
+  idle: number
+  waiting: number
+  limit: number
+}
+
+/** In process there is one, and nobody sees it being used. */
+const EMBEDDED_POOL: PoolStats = { total: 1, idle: 1, waiting: 0, limit: 1 }
 
 /** PGlite takes no lock on its directory: whoever opened it holds one (`directory.ts`). */
 export const embeddedConnection = (client: PGlite): Connection => {
@@ -41,6 +53,7 @@ export const embeddedConnection = (client: PGlite): Connection => {
     value,
     valueAside: value,
     ping: async () => void (await client.query('select 1')),
+    pool: () => EMBEDDED_POOL,
     close: () => client.close(),
   }
 }
@@ -100,6 +113,10 @@ export const openPostgres = (url: string, onIdleError: (error: Error) => void): 
     value: valueOn(pool),
     valueAside: valueOn(aside),
     ping: async () => void (await probe.query('select 1')),
+    pool: () => ({
+      ...{ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount },
+      limit: pool.options.max,
+    }),
     close: async () => void (await Promise.all([pool.end(), probe.end(), aside.end()])),
   }
 }

@@ -127,7 +127,7 @@ export class History {
       ])}`)
     announceChanges(
       tx,
-      links.map(({ hashed: { history_id, type, data } }) => ({ history_id, type, data })),
+      links.map(({ hashed: { history_id, type, data }, revokes }) => ({ history_id, type, data, revokes })),
     )
     if (links.some(({ revokes }) => revokes.length > 0)) announceRevocations(tx)
   }

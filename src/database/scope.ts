@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type SQL, sql } from 'drizzle-orm'
 import { Problem } from '../errors.ts'
-import type { Connection, Statement, Transaction } from './connection.ts'
+import type { Connection, PoolStats, Statement, Transaction } from './connection.ts'
 import { isAway, isRetryable, isTimeout } from './faults.ts'
 
 declare const scoped: unique symbol
@@ -25,6 +25,14 @@ export interface Change {
   history_id: string
   type: string
   data: { readonly [name: string]: unknown }
+  /** Targets; only of what this process commits, the others' entries come with the news. */
+  revokes?: readonly string[]
+}
+
+/** How often callers were told that the database is away, or busy. */
+export interface DatabaseFaults {
+  away: number
+  busy: number
 }
 
 /** What transactions will have done; whoever waits for that is told when they are over, never before. */
@@ -42,17 +50,12 @@ export const announceRevocations = (tx: Tx): void => {
 
 export const isRevoking = (tx: Tx): boolean => revoking.has(tx)
 
-/** Hears what a transaction of this process changed, and whether it made tokens stale. */
-export type CommitListener = (changes: readonly Change[], revoked: boolean) => void
-
-const faultOf = (error: unknown): unknown => {
-  if (isAway(error)) return new Problem('database.unavailable', { cause: error })
-  if (isTimeout(error)) return new Problem('database.busy', { cause: error })
-  return error
-}
+/** Hears what a transaction of this process changed, whether it made tokens stale, and whether it surely committed. */
+export type CommitListener = (changes: readonly Change[], revoked: boolean, committed: boolean) => void
 
 export class Database {
   readonly kind: Connection['kind']
+  readonly faults: DatabaseFaults = { away: 0, busy: 0 }
   readonly #connection: Connection
   readonly #listeners = new Set<CommitListener>()
 
@@ -86,7 +89,7 @@ export class Database {
     try {
       return await this.#connection.value(statement, parameters)
     } catch (error) {
-      throw faultOf(error)
+      throw this.#faultOf(error)
     }
   }
 
@@ -96,7 +99,7 @@ export class Database {
     try {
       return await this.#connection.valueAside(statement, parameters)
     } catch (error) {
-      throw faultOf(error)
+      throw this.#faultOf(error)
     }
   }
 
@@ -112,8 +115,12 @@ export class Database {
   async ping(): Promise<void> {
     refuseNesting()
     await this.#connection.ping().catch((error: unknown) => {
-      throw faultOf(error)
+      throw this.#faultOf(error)
     })
+  }
+
+  pool(): PoolStats {
+    return this.#connection.pool()
   }
 
   close(): Promise<void> {
@@ -122,22 +129,33 @@ export class Database {
 
   async #transact<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
     let within: Transaction | undefined
+    let committed = false
     try {
-      return await insideDoor.run(true, () =>
+      const result = await insideDoor.run(true, () =>
         this.#connection.transaction(async (tx) => {
           within = tx
           await tx.execute(enter)
           return work(tx)
         }),
       )
+      committed = true
+      return result
     } finally {
-      if (within !== undefined) this.#tell(within) // outside the door: what it wakes opens one itself
+      if (within !== undefined) this.#tell(within, committed) // outside the door: what it wakes opens one itself
     }
   }
 
-  #tell(tx: Transaction): void {
+  #tell(tx: Transaction, committed: boolean): void {
     const [changes, revoked] = [changing.get(tx) ?? [], revoking.has(tx)]
-    if (changes.length > 0 || revoked) for (const listener of this.#listeners) listener(changes, revoked)
+    if (changes.length > 0 || revoked) for (const listener of this.#listeners) listener(changes, revoked, committed)
+  }
+
+  #faultOf(error: unknown): unknown {
+    const [away, busy] = [isAway(error), isTimeout(error)]
+    if (away) this.faults.away++
+    else if (busy) this.faults.busy++
+    else return error
+    return new Problem(away ? 'database.unavailable' : 'database.busy', { cause: error })
   }
 
   async #transaction<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -146,7 +164,7 @@ export class Database {
       try {
         return await this.#transact(enter, work)
       } catch (error) {
-        if (attempt === ATTEMPTS || !isRetryable(error)) throw faultOf(error)
+        if (attempt === ATTEMPTS || !isRetryable(error)) throw this.#faultOf(error)
       }
     }
   }

@@ -4,6 +4,7 @@ import type { ApiKeys } from '../api-keys/authentication.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import { type ApiKeyPrincipal, mayDo } from '../http/principal.ts'
+import { countToken } from '../metrics/instruments.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
 import { revokeToken } from '../tokens/operations.ts'
 import { authenticateClient } from './clients.ts'
@@ -44,7 +45,9 @@ export const oauthHandlers = (services: Services): Pick<Handlers, Mine> => {
       }
       const isAnonymous = call.authorization === undefined && call.body.client_secret === undefined
       const client = isAnonymous && grant === exchangedToken ? undefined : await clientOf(call)
-      return { status: 200, body: await grant(services, client, call.body), headers: NO_STORE }
+      const token = await grant(services, client, call.body)
+      countToken(grant === exchangedToken ? 'token_exchange' : 'client_credentials')
+      return { status: 200, body: token, headers: NO_STORE }
     },
 
     introspectToken: async (call) => {

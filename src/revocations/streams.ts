@@ -65,6 +65,10 @@ export class RevocationStreams {
     }
   }
 
+  get size(): number {
+    return this.#open.size
+  }
+
   /** Ends every stream: the process stops. */
   close(): void {
     for (const stream of this.#open) stream.end()

@@ -7,6 +7,7 @@ import { Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { requireTenant } from '../http/scope.ts'
 import { statusOf } from '../memberships/rules.ts'
+import { countToken } from '../metrics/instruments.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { carriedBy, claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
 import { protectedResource, serverMetadata } from './metadata.ts'
@@ -70,6 +71,7 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       const { access_token: sign } = await keys.signersAt(facts.platform_revision)
       const access_token = signWithin(sign, claims)
       if (access_token === undefined) throw new Error('a token of roles is always small enough without their grants')
+      countToken('api')
       const token = { access_token, token_type: 'Bearer' as const, expires_in: claims.exp - claims.iat }
       return { status: 200, body: token, headers: { 'Cache-Control': 'no-store' } }
     },

@@ -34,7 +34,7 @@ const aFollowing = (kind: 'embedded' | 'postgres', staleness_ms = 500) => {
   })
   const news = (began_at: number, changes: Change[] | null = []): void =>
     hear({ snapshot: '1:1:', platform_revision: 1, entries: [], changes, began_at } satisfies News)
-  return { following, state, news, commit: (...changes: Change[]) => commit(changes, false) }
+  return { following, state, news, commit: (...changes: Change[]) => commit(changes, false, true) }
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
