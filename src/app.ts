@@ -171,7 +171,7 @@ export const buildApp = async ({
       ...{ database, facts, clock, issuer: config.issuer, findFaults: FIND_FAULTS },
       listResources: listResourcesWith(database),
     }),
-    ...forwardAuthHandlers({ issuer: config.issuer, facts, api_keys, token_holders }),
+    ...forwardAuthHandlers({ issuer: config.issuer, clock, facts, api_keys, token_holders }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
     ...healthHandlers(database, lifecycle),

@@ -42,6 +42,11 @@ export const CATALOGUE = {
     'Token stale',
     'The token was good, but since it was issued access was narrowed: the membership, its roles, or the key that asked for it. Get a fresh one, if the user still is a member.',
   ),
+  'login.insufficient': entry(
+    401,
+    'Login not sufficient',
+    'The permission is there, and what it is about needs a more recent or a stronger login: `acr_values` and `max_age` of the challenge say which (RFC 9470). Let the user log in so, and exchange the new token.',
+  ),
   'credential.not_a_user': entry(
     403,
     'Not a user',

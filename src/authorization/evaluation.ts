@@ -1,13 +1,16 @@
 // AuthZEN Authorization API 1.0, access evaluation: an HTTP request in, a decision of the pure rule out.
-import { type Decision, decide, type Question } from '@tenantry/client'
+import type { Question } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../clock.ts'
 import type { Scope } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { FactsSource } from '../freshness/facts-source.ts'
 import type { Handlers } from '../http/handlers.ts'
+import type { Principal } from '../http/principal.ts'
 import { tenantOf } from '../http/scope.ts'
 import { countDecision } from '../metrics/instruments.ts'
+import { circumstancesOf } from './circumstances.ts'
+import { type Circumstances, decideUnder, type Outcome } from './conditions.ts'
 import { type Demand, demandsIn, IN_CONTEXT, IN_HEADER, readAtLeast } from './consistency.ts'
 import { type About, type Known, NOTHING_KNOWN, readKnown } from './subjects.ts'
 
@@ -19,11 +22,12 @@ type EvaluationResponse = Schemas['EvaluationResponse']
 export interface Check {
   about: About
   question: Question
+  circumstances: Circumstances
   demands: Demand[]
   explain: boolean
 }
 
-const MISMATCH: Decision = { decision: false, reason: { code: 'tenant_mismatch' } }
+const MISMATCH: Outcome = { decision: false, reason: { code: 'tenant_mismatch' } }
 
 /** The tenant of the question: the credential's own, or that of the path, or the one named. @throws Problem `tenant.required` */
 const tenantAsked = (scope: Scope, context: EvaluationRequest['context']): string => {
@@ -40,11 +44,20 @@ const ownerOf = ({ properties }: EvaluationRequest['resource']): string | undefi
   return tenant_id === undefined || typeof tenant_id === 'string' ? tenant_id : ''
 }
 
+/** Who asks, and where. */
+export interface Asking {
+  scope: Scope
+  principal: Principal
+}
+
 /**
  * What is asked, and of whom; undefined where the request names two tenants.
  * @throws Problem `tenant.required`, or `request.invalid` for a revision
  */
-export const checkOf = (scope: Scope, { subject, action, resource, context }: EvaluationRequest): Check | undefined => {
+export const checkOf = (
+  { scope, principal }: Asking,
+  { subject, action, resource, context }: EvaluationRequest,
+): Check | undefined => {
   const tenant_id = tenantAsked(scope, context)
   if (context?.tenant_id !== undefined && context.tenant_id !== tenant_id) return undefined
   return {
@@ -56,6 +69,7 @@ export const checkOf = (scope: Scope, { subject, action, resource, context }: Ev
       ...{ tenant_id, permission: `${resource.type}:${action.name}` },
       ...{ resource_id: resource.id, resource_tenant_id: ownerOf(resource) },
     },
+    circumstances: circumstancesOf(principal, subject, context),
     demands: demandsIn(context?.min_revision, IN_CONTEXT, (history) => history === tenant_id),
     explain: context?.explain === true,
   }
@@ -67,20 +81,21 @@ export const demandsOf = (check: Check, min_revision: string | undefined): Deman
   ...check.demands,
 ]
 
-const answerOf = (decided: Decision, { revisions }: Known, explain: boolean): EvaluationResponse => {
-  countDecision(decided)
-  const { decision, reason } = decided
-  return explain ? { decision, context: { reason, revisions } } : { decision }
+/** What a login lacks is told unasked (AuthZEN 1.0 §5.5.2): whoever enforces the decision sends the user to log in again. */
+const answerOf = (outcome: Outcome, { revisions }: Known, explain: boolean): EvaluationResponse => {
+  countDecision(outcome)
+  const { decision, reason } = outcome
+  if (explain) return { decision, context: { reason, revisions } }
+  return reason.code === 'step_up_required' ? { decision, context: { reason } } : { decision }
 }
 
-export const answerTo = ({ question, explain }: Check, known: Known, now: Date): EvaluationResponse =>
-  answerOf(decide(known.facts, question, now), known, explain)
+export const answerTo = ({ question, circumstances, explain }: Check, known: Known, now: Date): EvaluationResponse =>
+  answerOf(decideUnder(known, question, circumstances, now), known, explain)
 
 export const mismatch = ({ context }: EvaluationRequest): EvaluationResponse =>
   answerOf(MISMATCH, NOTHING_KNOWN, context?.explain === true)
 
-interface Asked {
-  scope: Scope
+interface Asked extends Asking {
   body: EvaluationRequest
   min_revision: string | undefined
 }
@@ -89,8 +104,9 @@ export type Evaluate = (asked: Asked) => Promise<EvaluationResponse>
 
 export const evaluateWith =
   (facts: FactsSource, clock: Clock): Evaluate =>
-  async ({ scope, body, min_revision }) => {
-    const check = checkOf(scope, body)
+  async (asked) => {
+    const { body, min_revision } = asked
+    const check = checkOf(asked, body)
     if (check === undefined) return mismatch(body)
     const known = await readAtLeast(
       demandsOf(check, min_revision),

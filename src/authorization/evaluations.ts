@@ -2,11 +2,11 @@
 // however often it is asked about, and of all subjects at the same time.
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../clock.ts'
-import type { Database, Scope } from '../database/scope.ts'
+import type { Database } from '../database/scope.ts'
 import { type Pointer, Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { demandsIn, IN_HEADER, readAtLeast } from './consistency.ts'
-import { answerTo, type Check, checkOf, type Evaluate, mismatch } from './evaluation.ts'
+import { type Asking, answerTo, type Check, checkOf, type Evaluate, mismatch } from './evaluation.ts'
 import { itemsOf } from './items.ts'
 import { type About, type Known, NOTHING_KNOWN, oldest, readManyKnown } from './subjects.ts'
 
@@ -25,8 +25,7 @@ interface Services {
   findFaults: FindFaults
 }
 
-interface Asked {
-  scope: Scope
+interface Asked extends Asking {
   body: Schemas['EvaluationsRequest']
   min_revision: string | undefined
 }
@@ -39,12 +38,12 @@ const faultAnswer = ({ pointer, detail }: Pointer): EvaluationResponse => ({
   context: { error: { status: 400, message: pointer === '' ? detail : `${pointer}: ${detail}` } },
 })
 
-const itemOf = (scope: Scope, asked: unknown, findFaults: FindFaults): Item => {
+const itemOf = (asking: Asking, asked: unknown, findFaults: FindFaults): Item => {
   const [fault] = findFaults(asked)
   if (fault !== undefined) return { answer: faultAnswer(fault) }
   const request = asked as EvaluationRequest // the contract has just found it to be one
   try {
-    const check = checkOf(scope, request)
+    const check = checkOf(asking, request)
     return check === undefined ? { answer: mismatch(request) } : { check }
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 400) throw error
@@ -76,8 +75,9 @@ const answerInOrder = <I>(items: readonly I[], semantic: Semantic, answer: (item
   return answers
 }
 
-const evaluateItems = async ({ database, clock, findFaults }: Services, { scope, body, min_revision }: Asked) => {
-  const items = itemsOf(body).map((asked) => itemOf(scope, asked, findFaults))
+const evaluateItems = async ({ database, clock, findFaults }: Services, asked: Asked) => {
+  const { body, min_revision } = asked
+  const items = itemsOf(body).map((item) => itemOf(asked, item, findFaults))
   const checks = items.flatMap((item) => ('check' in item ? [item.check] : []))
   const abouts = distinct(checks)
   const tenants = new Set(checks.map(({ about }) => about.tenant_id))

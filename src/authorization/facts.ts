@@ -14,6 +14,8 @@ import type { Database, Tx } from '../database/scope.ts'
 import type { Principal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
 import { TENANT } from '../revocations/targets.ts'
+import { withoutTouched } from '../tokens/touched.ts'
+import { type Conditions, conditionsOf, type ToldConditions, touchedBy } from './conditions.ts'
 import { tenantWide } from './tenant-wide.ts'
 
 export interface Tenant {
@@ -57,6 +59,8 @@ export interface AtRevisions {
   tenant: Tenant
   revision: number
   platform_revision: number
+  /** What is asked of everybody besides. */
+  conditions: Conditions
 }
 
 /** What `read_facts` answers. */
@@ -80,9 +84,17 @@ export interface BearerFacts {
 const READ_FACTS = { name: 'read_facts', text: 'select tenantry.read_facts($1, $2, $3, $4, $5) as value' }
 const READ_API_KEY_FACTS = { name: 'read_api_key_facts', text: 'select tenantry.read_api_key_facts($1, $2) as value' }
 
+/** Facts as the database tells them. */
+type Told<F extends AtRevisions> = Omit<F, 'conditions'> & ToldConditions
+
+const withConditions = <F extends AtRevisions>({ step_up, ...facts }: Told<F>): F =>
+  ({ ...facts, conditions: conditionsOf({ step_up }) }) as unknown as F // the rest of it, and what was left out
+
 /** `read_facts` tells roles as they are stored; from here on they are read as the catalogue has it. */
-const asCatalogued = <F extends MemberFacts | null>(facts: F): F => {
-  if (!facts?.membership || facts.by_name.length === 0) return facts
+const asCatalogued = (told: Told<MemberFacts> | null): MemberFacts | null => {
+  if (told === null) return null
+  const facts = withConditions<MemberFacts>(told)
+  if (!facts.membership || facts.by_name.length === 0) return facts
   const [roles, grants] = [facts.membership.roles, facts.membership.grants].map((held) =>
     held.map((role) => effective(role, facts.by_name)),
   ) as [Member['roles'], HeldGrant[]] // each as it was, with more excludes
@@ -119,6 +131,8 @@ const READ_ISSUING_FACTS = {
       and ($9::uuid is null or tenantry.find_revoked($9, $10, $11, $12, $5) = '{}')) as value`,
 }
 
+type WithTold<Found extends { facts: MemberFacts | null }> = Omit<Found, 'facts'> & { facts: Told<MemberFacts> | null }
+
 /** Without a user: what a machine's token is issued on. Without a principal: for whoever has logged in elsewhere. */
 export const readFactsToIssue = async (
   database: Database,
@@ -135,7 +149,7 @@ export const readFactsToIssue = async (
     ...([READ_ISSUING_FACTS, tenant_id, user_id] as const),
     ...[...key, now.toISOString(), ...login, ...subject],
   )
-  const { facts, ...rest } = found as IssuingFacts // the statement's own shape
+  const { facts, ...rest } = found as WithTold<IssuingFacts> // the statement's own shape
   return { ...rest, facts: asCatalogued(facts) }
 }
 
@@ -147,7 +161,8 @@ export const readFactsOfUser = async (
   resource?: ResourceRef,
 ): Promise<MemberFacts | null> => {
   const { type = null, id = null } = resource ?? {}
-  return asCatalogued((await database.call(READ_FACTS, tenant_id, user_id, null, type, id)) as MemberFacts | null) // the function's own shape
+  const told = await database.call(READ_FACTS, tenant_id, user_id, null, type, id)
+  return asCatalogued(told as Told<MemberFacts> | null) // the function's own shape
 }
 
 // One call of the function after the other, in the server: each of the facts is of one snapshot, and all come in one round trip.
@@ -172,17 +187,18 @@ export const readFactsOfUsers = async (
   const [tenants, ids] = [users.map(({ tenant_id }) => tenant_id), users.map(({ user_id }) => user_id)]
   const types = users.map(({ resource }) => resource?.type ?? null)
   const resources = users.map(({ resource }) => resource?.id ?? null)
-  const found = (await database.call(READ_FACTS_OF_USERS, tenants, ids, types, resources)) as (MemberFacts | null)[] // the statement's own shape
-  return found.map(asCatalogued)
+  const told = await database.call(READ_FACTS_OF_USERS, tenants, ids, types, resources)
+  return (told as (Told<MemberFacts> | null)[]).map(asCatalogued) // the statement's own shape
 }
 
 /** In the order of those asked for. */
-export const readFactsOfApiKeys = (
+export const readFactsOfApiKeys = async (
   database: Database,
   keys: readonly { tenant_id: string; id: string }[],
 ): Promise<(ApiKeyFacts | null)[]> => {
   const [tenants, ids] = [keys.map(({ tenant_id }) => tenant_id), keys.map(({ id }) => id)]
-  return database.call(READ_FACTS_OF_API_KEYS, tenants, ids) as Promise<(ApiKeyFacts | null)[]> // the statement's own shape
+  const told = (await database.call(READ_FACTS_OF_API_KEYS, tenants, ids)) as (Told<ApiKeyFacts> | null)[] // the statement's own shape
+  return told.map((facts) => facts && withConditions<ApiKeyFacts>(facts))
 }
 
 /** What `read_member_facts` answers; `facts.membership` is null where somebody was removed that very moment. */
@@ -191,6 +207,8 @@ export interface MembersPage {
   platform_revision: number
   members: { id: string; facts: MemberFacts | null }[]
 }
+
+type ToldPage = Omit<MembersPage, 'members'> & { members: { id: string; facts: Told<MemberFacts> | null }[] }
 
 const READ_MEMBER_FACTS = {
   name: 'read_member_facts',
@@ -204,7 +222,7 @@ export const readFactsOfMembers = async (
   { after, limit, resource }: { after: string; limit: number; resource?: ResourceRef | undefined },
 ): Promise<MembersPage | null> => {
   const { type = null, id = null } = resource ?? {}
-  const page = (await database.call(READ_MEMBER_FACTS, tenant_id, after, limit, type, id)) as MembersPage | null // the function's own shape
+  const page = (await database.call(READ_MEMBER_FACTS, tenant_id, after, limit, type, id)) as ToldPage | null // the function's own shape
   return page && { ...page, members: page.members.map(({ id, facts }) => ({ id, facts: asCatalogued(facts) })) }
 }
 
@@ -231,7 +249,8 @@ const bearerOf = (token: Revocable, now: Date): Bearer => {
 }
 
 export const readFactsOfBearer = async (database: Database, token: Revocable, now: Date): Promise<BearerFacts> => {
-  const { facts, revoked } = (await database.call(READ_BEARER_FACTS, ...bearerOf(token, now))) as BearerFacts // the statement's own shape
+  const found = await database.call(READ_BEARER_FACTS, ...bearerOf(token, now))
+  const { facts, revoked } = found as WithTold<BearerFacts> // the statement's own shape
   return { facts: asCatalogued(facts), revoked }
 }
 
@@ -242,11 +261,12 @@ export const readGrantsOfRoles = async (
   now: Date,
 ): Promise<Grant[] | undefined> => {
   const found = await database.call(READ_FACTS, tenant_id, null, membership_id, null, null)
-  const member = asCatalogued(found as MemberFacts | null)?.membership
-  const held = new Map(member ? tenantWide(member, now).map((role) => [role.key, role]) : [])
+  const facts = asCatalogued(found as Told<MemberFacts> | null)
+  const touched = facts ? touchedBy(facts.conditions) : []
+  const held = new Map(facts?.membership ? tenantWide(facts.membership, now).map((role) => [role.key, role]) : [])
   return roles.flatMap((key) => {
     const role = held.get(key)
-    return role ? [{ permissions: role.permissions, excludes: role.excludes }] : []
+    return role ? [withoutTouched({ permissions: role.permissions, excludes: role.excludes }, touched)] : []
   })
 }
 
@@ -255,7 +275,7 @@ export const readFactsOfBearerWithin = async (tx: Tx, token: Revocable, now: Dat
   const [tenant_id, membership_id, revision, platform_revision, targets, at] = bearerOf(token, now)
   const [row] = await tx
     .select({
-      facts: sql<MemberFacts | null>`tenantry.read_facts(${tenant_id}, null, ${membership_id}, null, null)`,
+      facts: sql<Told<MemberFacts> | null>`tenantry.read_facts(${tenant_id}, null, ${membership_id}, null, null)`,
       revoked: sql<
         string[]
       >`tenantry.find_revoked(${tenant_id}, ${revision}, ${platform_revision}, ${sql.param(targets)}, ${at})`,
@@ -272,12 +292,14 @@ export const readFactsOfBearerWithin = async (tx: Tx, token: Revocable, now: Dat
 export const isRevoked = ({ facts, revoked }: BearerFacts): boolean =>
   revoked.some((target) => target !== TENANT || facts?.tenant.status === 'active')
 
-export const readFactsOfApiKey = (
+export const readFactsOfApiKey = async (
   database: Database,
   tenant_id: string,
   api_key_id: string,
-): Promise<ApiKeyFacts | null> =>
-  database.call(READ_API_KEY_FACTS, tenant_id, api_key_id) as Promise<ApiKeyFacts | null>
+): Promise<ApiKeyFacts | null> => {
+  const told = (await database.call(READ_API_KEY_FACTS, tenant_id, api_key_id)) as Told<ApiKeyFacts> | null // the function's own shape
+  return told && withConditions<ApiKeyFacts>(told)
+}
 
 /** PostgreSQL's JSON writes an instant in another way than everything else here. */
 const instantOf = (end: string | null): string | null => (end === null ? null : new Date(end).toISOString())

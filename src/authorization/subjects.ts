@@ -3,6 +3,7 @@ import type { Facts, ResourceRef } from '@tenantry/client'
 import type { Database } from '../database/scope.ts'
 import type { FactsSource } from '../freshness/facts-source.ts'
 import { isId } from '../ids.ts'
+import { type Conditions, NO_CONDITIONS } from './conditions.ts'
 import type { Revisions } from './consistency.ts'
 import {
   type AtRevisions,
@@ -23,13 +24,17 @@ export interface About {
 
 export interface Known {
   facts: Facts
+  conditions: Conditions
   /** Whether of another resource other facts are known. */
   is_of_resource: boolean
   /** Empty: there is no such tenant. */
   revisions: Revisions
 }
 
-export const NOTHING_KNOWN: Known = { facts: { tenant: null, subject: null }, is_of_resource: false, revisions: {} }
+export const NOTHING_KNOWN: Known = {
+  ...{ facts: { tenant: null, subject: null }, conditions: NO_CONDITIONS },
+  ...{ is_of_resource: false, revisions: {} },
+}
 
 /** @param fresh what is in memory will not do: it was not as new as demanded */
 export const readKnown = async (
@@ -96,8 +101,16 @@ const isApiKey = ({ type, id }: Pick<About, 'type' | 'id'>): boolean => type ===
 /** A subject of any other kind is nobody in the tenant, which is asked about all the same: no user id is empty. */
 const userIdOf = ({ type, id }: Pick<About, 'type' | 'id'>): string => (type === 'user' ? id : '')
 
-const knownOf = <F extends AtRevisions>(found: F | null, factsOf: (found: F | null) => Facts): Known =>
-  found === null ? NOTHING_KNOWN : { facts: factsOf(found), is_of_resource: false, revisions: revisionsOf(found) }
+/** @param factsOf the same facts for the pure rule */
+export const knownOf = <F extends AtRevisions>(found: F | null, factsOf: (found: F | null) => Facts): Known =>
+  found === null
+    ? NOTHING_KNOWN
+    : {
+        facts: factsOf(found),
+        conditions: found.conditions,
+        is_of_resource: false,
+        revisions: revisionsOf(found),
+      }
 
 const revisionsOf = ({ tenant, revision, platform_revision }: AtRevisions): Revisions => ({
   [tenant.id]: revision,

@@ -2,6 +2,7 @@
 import type { Reason, ResourceRef } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Command } from 'commander'
+import type { ConditionReason } from '../authorization/conditions.ts'
 import { given } from './arguments.ts'
 import { UsageError } from './failures.ts'
 import { print, printable } from './output.ts'
@@ -87,7 +88,14 @@ const byWhich = ({ grant_id, group_id, resource }: Answered & { resource?: Resou
     group_id === undefined ? '' : `, through the group ${text(group_id)}`,
   ].join('')
 
-const WORDS: { [Code in Reason['code']]: (reason: Answered) => string } = {
+const loginOf = (acr: unknown, max_age: unknown): string =>
+  [
+    'a login',
+    ...(acr == null ? [] : [`with acr ${text(acr)}`]),
+    ...(max_age == null ? [] : [`at most ${text(max_age)} s ago`]),
+  ].join(' ')
+
+const WORDS: { [Code in (Reason | ConditionReason)['code']]: (reason: Answered) => string } = {
   role_grants: (reason) => `the role ${text(reason.role)} grants ${text(reason.pattern)}${byWhich(reason)}.`,
   key_grants: ({ pattern }) => `the API key was given ${text(pattern)}.`,
   no_role_grants: () => 'nothing that is held grants it, or what does excludes it.',
@@ -100,9 +108,10 @@ const WORDS: { [Code in Reason['code']]: (reason: Answered) => string } = {
   tenant_archived: () => 'the tenant is archived.',
   tenant_deletion_scheduled: () => 'the tenant is about to be deleted.',
   tenant_mismatch: () => "this is not the credential's tenant.",
+  step_up_required: ({ acr, max_age }) => `it is granted, and needs ${loginOf(acr, max_age)}.`,
   permission_malformed: () => 'this is a pattern, and a permission is asked for by its name.',
 }
 
 /** A newer service may have other reasons: what it says is shown as it came. */
 const wordsOf = (reason: Answered): string =>
-  Object.hasOwn(WORDS, reason.code) ? WORDS[reason.code as Reason['code']](reason) : text(JSON.stringify(reason))
+  Object.hasOwn(WORDS, reason.code) ? WORDS[reason.code as keyof typeof WORDS](reason) : text(JSON.stringify(reason))

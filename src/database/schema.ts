@@ -331,6 +331,11 @@ export const catalogues = tenantry.table(
     permissions: jsonb().$type<CatalogueEntry[]>().notNull(),
     keys: text().array().notNull(),
     by_name: text().array().notNull(),
+    /** Those of the permissions that demand something of a login; computed, so that every version keeps it right. */
+    step_up: jsonb()
+      .$type<CatalogueEntry[]>()
+      .notNull()
+      .generatedAlwaysAs(sql`jsonb_path_query_array(permissions, '$[*] ? (@.acr != null || @.max_age != null)')`),
     strict: boolean().notNull(),
     revision: revision(),
     updated_at: instant().notNull(),

@@ -1,8 +1,9 @@
 // For gateways: may the request that they have received go through, and whose is it? The answer is all in the headers.
 import { satisfiesRole } from '@tenantry/client'
+import { decideUnder, type StepUpRequired } from '../authorization/conditions.ts'
 import { Problem } from '../errors.ts'
+import { stepUpChallenge } from '../http/challenge.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
-import { mayDo } from '../http/principal.ts'
 import { type Identity, type IdentityServices, identify } from './identities.ts'
 
 type Asked = Call<'authorizeRequest'>['query']
@@ -12,8 +13,9 @@ export const forwardAuthHandlers = (services: IdentityServices): Pick<Handlers, 
     const identity = await identify(services, authorization, query)
     requireTenant(identity, query)
     requireActive(identity)
-    requirePermission(identity, query)
+    const step_up = requirePermission(identity, query, services.clock())
     requireRole(identity, query)
+    if (step_up !== undefined) throw stepUp(step_up, services.issuer)
     return { status: 200, body: undefined, headers: { ...headersOf(identity), 'Cache-Control': 'no-store' } }
   },
 })
@@ -27,10 +29,30 @@ const requireActive = ({ tenant }: Identity): void => {
   if (tenant.status !== 'active') throw new Problem('tenant.suspended')
 }
 
-const requirePermission = (identity: Identity, { permission }: Asked): void => {
-  if (permission === undefined || mayDo(identity, permission)) return
+/**
+ * Held now, and within what the credential says. Where the token says "ask", this is where it is asked.
+ * @returns what a user's login lacks, if that is all; a machine cannot log in again
+ */
+const requirePermission = (
+  { tenant, known, circumstances, answerTo }: Identity,
+  { permission }: Asked,
+  now: Date,
+): StepUpRequired | undefined => {
+  if (permission === undefined) return undefined
+  if (answerTo(permission) !== 'no') {
+    const { decision, reason } = decideUnder(known, { tenant_id: tenant.id, permission }, circumstances, now)
+    if (decision) return undefined
+    if (reason.code === 'step_up_required' && known.facts.subject?.kind === 'membership') return reason
+  }
   throw new Problem('permission.missing', { detail: `This needs the permission ${permission}.` })
 }
+
+/** RFC 9470 §3. */
+const stepUp = (required: StepUpRequired, issuer: string): Problem =>
+  new Problem('login.insufficient', {
+    detail: `The permission ${required.permission} needs another login.`,
+    headers: { 'WWW-Authenticate': stepUpChallenge(required, issuer) },
+  })
 
 const requireRole = ({ roles }: Identity, { role }: Asked): void => {
   if (role === undefined || satisfiesRole(roles, role)) return

@@ -1,12 +1,15 @@
 // Whose request is it? From the credential that a gateway passes along, with what is true of its bearer at this moment.
-import { satisfiesRole } from '@tenantry/client'
+import { type Answer, factsOf, satisfiesRole } from '@tenantry/client'
 import type { ApiKeys } from '../api-keys/authentication.ts'
 import { isSecret } from '../api-keys/secrets.ts'
-import type { Tenant } from '../authorization/facts.ts'
+import { authenticationIn } from '../authorization/circumstances.ts'
+import { type Circumstances, NO_CIRCUMSTANCES } from '../authorization/conditions.ts'
+import { factsOfApiKey, type Tenant } from '../authorization/facts.ts'
+import { type Known, knownOf, knownOfMember } from '../authorization/subjects.ts'
+import type { Clock } from '../clock.ts'
 import { Problem } from '../errors.ts'
 import type { FactsSource } from '../freshness/facts-source.ts'
 import { credentialIn, isToken } from '../http/authentication.ts'
-import type { Rights } from '../http/principal.ts'
 import type { Holder, TokenHolders } from '../tokens/authentication.ts'
 
 export interface Identity {
@@ -18,11 +21,16 @@ export interface Identity {
   client_id: string
   /** Who acts for the user; null when nobody does. */
   actor: string | null
-  rights: Rights
+  /** What is true of whoever it is at this moment, and what the credential says of the login. */
+  known: Known
+  circumstances: Circumstances
+  /** What the credential itself says: it never reaches further. */
+  answerTo(permission: string): Answer
 }
 
 export interface IdentityServices {
   issuer: string
+  clock: Clock
   facts: FactsSource
   api_keys: ApiKeys
   token_holders: TokenHolders
@@ -53,12 +61,25 @@ const ofApiKey = async ({ facts, api_keys }: IdentityServices, secret: string): 
   if (key === undefined || key.tenant_id === null) throw new Problem('credential.invalid')
   const found = await facts.ofApiKey(key.tenant_id, key.id)
   if (!found?.api_key) throw new Problem('credential.invalid') // deleted since it was found
-  return { ...MACHINE, tenant: found.tenant, client_id: key.id, rights: key.rights }
+  const known = knownOf(found, factsOfApiKey)
+  return {
+    ...MACHINE,
+    tenant: found.tenant,
+    client_id: key.id,
+    known,
+    circumstances: NO_CIRCUMSTANCES,
+    answerTo: () => 'ask',
+  }
 }
 
-const ofHolder = ({ bearer, tenant, member, roles: current, rights }: Holder): Identity => {
-  const own = { tenant, client_id: bearer.client_id, actor: bearer.actor?.sub ?? null, rights }
-  if (member === null) return { ...MACHINE, ...own }
+const ofHolder = ({ bearer, tenant, facts, member, roles: current }: Holder): Identity => {
+  const own = {
+    ...{ tenant, client_id: bearer.client_id, actor: bearer.actor?.sub ?? null },
+    ...{ known: knownOfMember(facts), circumstances: { authentication: authenticationIn(bearer.claims) } },
+    answerTo: (permission: string) => bearer.answerTo(permission),
+  }
+  // A machine's key grants what the token says for as long as there is the key.
+  if (member === null) return { ...own, ...MACHINE, known: { ...own.known, facts: factsOf(bearer.claims) } }
   const roles = bearer.roles.filter((role) => satisfiesRole(current, role))
   return { ...own, user_id: member.user_id, membership_id: member.id, roles }
 }

@@ -7,7 +7,7 @@ import { isId } from '../ids.ts'
 import type { Strangers } from '../issuers/strangers.ts'
 import { after, type Soon } from '../soon.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
-import { isBoundToTenant, isVouchedFor } from '../tokens/claims.ts'
+import { isBoundToTenant, isVouchedFor, loginOf } from '../tokens/claims.ts'
 import type { Operation } from './contract.ts'
 import type { RequestLog } from './logging.ts'
 import type { Identity, Principal } from './principal.ts'
@@ -93,6 +93,6 @@ const identityOf = (principal: Principal): Identity => {
       id: user_id,
       tenant_id: isBoundToTenant(token) || isVouchedFor(token) ? tenant_id : null,
     },
-    ...{ issuer_id: token.issuer_id ?? null, auth_time: token.auth_time ?? token.iat },
+    ...{ issuer_id: token.issuer_id ?? null, auth_time: loginOf(token) },
   }
 }

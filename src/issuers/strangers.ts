@@ -64,12 +64,12 @@ export class Strangers {
   /** Of one who is asked for by authenticated clients only, nothing is told here. */
   async #ask(issuer: TrustedIssuer, token: string): Promise<Identity> {
     if (issuer.client_auth_required) throw new SubjectTokenError(NOT_TRUSTED)
-    const { user_id, email, email_verified, auth_time } = await askIssuer(issuer, token, this.#keys, {
+    const { user_id, email, email_verified, login_at } = await askIssuer(issuer, token, this.#keys, {
       ...{ type: BEARER, now: this.#clock() },
     })
     return {
       ...{ type: 'user', id: user_id, tenant_id: issuer.tenant_id, issuer_id: issuer.id },
-      ...{ email, email_verified, auth_time },
+      ...{ email, email_verified, auth_time: login_at },
     }
   }
 }

@@ -2,6 +2,7 @@
 import { API_KEY_SUBJECT_PREFIX, TenantryError } from '@tenantry/client'
 import { openJws } from '@tenantry/client/signed'
 import { isStorable } from '../http/text.ts'
+import { type Authentication, isTold } from '../permissions/step-up.ts'
 import { DiscoveryError } from './discovery.ts'
 import type { IssuerKeys } from './keys.ts'
 import { ASSIGNED_PREFIX } from './prefixes.ts'
@@ -14,8 +15,9 @@ const TYPES = ['jwt', 'at+jwt', undefined]
 
 export interface Subject {
   user_id: string
-  /** When the user logged in, in seconds: what the issuer says of it, else when the token was made. */
-  auth_time: number
+  /** Since when the login counts, in seconds: what the issuer says of it, else when the token was made. */
+  login_at: number
+  authentication: Authentication
   exp: number
   email: string | null
   /** Null where the issuer says nothing of it. */
@@ -62,7 +64,9 @@ export const verifySubjectToken = async (
   requireAudience(claims, issuer)
   if (isIdToken(claims, type)) requireParty(claims, issuer)
   const { exp, iat } = timesOf(claims, Math.floor(now.getTime() / 1_000))
-  return { user_id: userIdOf(claims, issuer), auth_time: authTimeOf(claims, iat), exp, ...emailOf(claims, issuer) }
+  const authentication = authenticationOf(claims, iat)
+  const login_at = authentication.auth_time ?? iat
+  return { user_id: userIdOf(claims, issuer), login_at, authentication, exp, ...emailOf(claims, issuer) }
 }
 
 const LONGEST_EMAIL = 254
@@ -120,8 +124,13 @@ const timesOf = ({ exp, iat, nbf }: Record<string, unknown>, now: number): { exp
   return { exp: Math.floor(exp), iat: Math.floor(iat) }
 }
 
-const authTimeOf = ({ auth_time }: Record<string, unknown>, iat: number): number =>
-  isSeconds(auth_time) ? Math.min(Math.floor(auth_time), iat) : iat
+const LONGEST_ACR = 200
+
+/** What is no time before the token was made, such as milliseconds, tells nothing: it must not make an old login look fresh. */
+const authenticationOf = ({ acr, auth_time }: Record<string, unknown>, iat: number): Authentication => ({
+  acr: isText(acr) && acr !== '' && acr.length <= LONGEST_ACR ? acr : undefined,
+  auth_time: isSeconds(auth_time) && isTold(auth_time, iat) ? Math.min(Math.floor(auth_time), iat) : undefined,
+})
 
 const userIdOf = (claims: Record<string, unknown>, issuer: TrustedIssuer): string => {
   const { user_id_claim, user_id_prefix, tenant_id, email_claim, reserved_prefixes } = issuer

@@ -1,6 +1,6 @@
 // What this process counts and measures for Prometheus. No label has values that callers can add to: no tenant, user, address.
-import type { Decision } from '@tenantry/client'
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import type { Outcome } from '../authorization/conditions.ts'
 import type { Change } from '../database/scope.ts'
 
 /** One for the process, like the registry of prom-client itself; what belongs to one service is in `gauges.ts`. */
@@ -53,7 +53,7 @@ const NONE = 'none'
 export const measureRequest = (operation: string = NONE, status: number, elapsed_ms: number): void =>
   durations.observe({ operation, status }, elapsed_ms / 1000)
 
-export const countDecision = ({ decision, reason }: Decision): void =>
+export const countDecision = ({ decision, reason }: Outcome): void =>
   decisions.inc({ decision: decision ? 'allow' : 'deny', reason: reason.code })
 
 export type IssuedBy = 'api' | 'client_credentials' | 'token_exchange'

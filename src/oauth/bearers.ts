@@ -9,8 +9,9 @@ import type { IssuerKeys } from '../issuers/keys.ts'
 import { findIssuers, type TrustedIssuer } from '../issuers/queries.ts'
 import { audiencesIn, claimedIssuerOf, type Subject, SubjectTokenError } from '../issuers/subject-tokens.ts'
 import { askIssuer, NOT_TRUSTED } from '../issuers/vouching.ts'
+import type { Authentication } from '../permissions/step-up.ts'
 import type { TokenHolders } from '../tokens/authentication.ts'
-import { type Carried, isBoundToTenant, isNarrowed, isVouchedFor, type Login } from '../tokens/claims.ts'
+import { type Carried, isBoundToTenant, isNarrowed, isVouchedFor, type Login, loginOf } from '../tokens/claims.ts'
 
 export interface BearerServices {
   config: { issuer: string }
@@ -33,6 +34,8 @@ export interface Shown {
 export interface Bearer {
   user_id: string
   login: Login
+  /** How and when he logged in, as far as it was told; never made fresher. */
+  authentication: Authentication
   client_id: string
   /** The only tenant it is good for; undefined for any. */
   tenant_id: string | undefined
@@ -115,11 +118,12 @@ const trustedFor = async (
 
 const strangersBearer = async (services: BearerServices, shown: Shown): Promise<Bearer> => {
   const { issuer, subject } = await strangerOf(services, shown)
-  const { user_id, auth_time } = subject
+  const { user_id, login_at, authentication } = subject
   const { id, revision } = issuer
   return {
     user_id,
-    login: { auth_time, issuer_id: id, ends_at: auth_time + LONGEST_SESSION_SECONDS },
+    login: { login_at, issuer_id: id, ends_at: login_at + LONGEST_SESSION_SECONDS },
+    authentication,
     client_id: shown.client?.id ?? id,
     tenant_id: issuer.tenant_id ?? undefined,
     carried: undefined,
@@ -136,7 +140,8 @@ const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown):
   if (claims.membership_id === null) return refuse("A machine's token is not exchanged: use its key.")
   requireMayBring(services, claims, shown)
   const { client } = shown
-  const { auth_time = claims.iat, issuer_id } = claims
+  const { acr, auth_time, issuer_id } = claims
+  const login_at = loginOf(claims)
   const isLogin = !isVouchedFor(claims) && isForUs(services, claims)
   const isKeptIn = isBoundToTenant(claims) || !(isLogin || (mayVouch(shown) && client?.tenant_id === null))
   const isKeptTo = claims.act !== undefined || !(isLogin || mayVouch(shown))
@@ -144,10 +149,11 @@ const ownBearer = (services: BearerServices, claims: TokenClaims, shown: Shown):
     user_id: claims.sub,
     client_id: isLogin || mayVouch(shown) ? (client?.id ?? issuer_id ?? claims.client_id) : claims.client_id,
     login: {
-      auth_time,
+      login_at,
       issuer_id: isLogin ? issuer_id : undefined,
-      ends_at: isKeptTo ? claims.exp : auth_time + LONGEST_SESSION_SECONDS,
+      ends_at: isKeptTo ? claims.exp : login_at + LONGEST_SESSION_SECONDS,
     },
+    authentication: { acr, auth_time },
     tenant_id: isKeptIn ? claims.tenant_id : undefined,
     carried: carriedIn(claims),
     ...{ act: claims.act, scope: claims.scope },

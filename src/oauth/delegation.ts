@@ -3,6 +3,7 @@ import { type Actor, MAX_ACTORS, type TokenClaims } from '@tenantry/client'
 import { OAuthError } from '../http/oauth-errors.ts'
 import { type ApiKeyPrincipal, mayDo } from '../http/principal.ts'
 import type { Write } from '../http/write.ts'
+import { NOTHING_TOLD } from '../permissions/step-up.ts'
 import { recordDelegation } from '../tokens/operations.ts'
 import { actorOf, type Bearer, type BearerServices, refuse, type Shown } from './bearers.ts'
 import type { TokenRequest } from './issuing.ts'
@@ -25,7 +26,8 @@ export const delegated = async (
   const { sub, exp } = await actorOf(services, { ...shown, token: actor_token, type: actor_token_type })
   const act = bearer.act === undefined ? { sub } : { sub, act: bearer.act }
   if (lengthOf(act) > MAX_ACTORS) refuse(`A chain has ${MAX_ACTORS} actors at most.`)
-  return { ...bearer, act, login: { ...bearer.login, ends_at: Math.min(bearer.login.ends_at, exp) } }
+  const login = { ...bearer.login, ends_at: Math.min(bearer.login.ends_at, exp) }
+  return { ...bearer, act, login, authentication: NOTHING_TOLD } // it was not the actor who logged in like that
 }
 
 const lengthOf = (act: Actor | undefined): number => (act === undefined ? 0 : 1 + lengthOf(act.act))

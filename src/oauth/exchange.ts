@@ -1,11 +1,12 @@
 // The token exchange grant (RFC 8693): who has logged in elsewhere, or holds a token of ours, gets one for one tenant. The
 // tenant decides what the user may do there; the token that was brought decides only who it is, and since when.
+import { touchedBy } from '../authorization/conditions.ts'
 import { type Member, type MemberFacts, readFactsToIssue } from '../authorization/facts.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import type { Write } from '../http/write.ts'
 import { statusOf } from '../memberships/rules.ts'
-import { carriedBy, claimsOf, DEFAULT_TTL_SECONDS, isAudience } from '../tokens/claims.ts'
+import { carriedBy, claimsOf, DEFAULT_TTL_SECONDS, isAudience, undecided } from '../tokens/claims.ts'
 import { type BearerServices, bearerOf, refuse } from './bearers.ts'
 import { delegated, requireElsewhere, tellOf } from './delegation.ts'
 import { type IssuingServices, namedIn, signed, type TokenAnswer, type TokenRequest } from './issuing.ts'
@@ -45,17 +46,20 @@ export const exchangedToken = async (
   const [facts, member] = requireMember(read.facts, now)
   // Who was signed out since is not brought back by an old login.
   const { signed_out_at } = member
-  if (signed_out_at !== null && bearer.login.auth_time * 1_000 < Date.parse(signed_out_at)) {
+  if (signed_out_at !== null && bearer.login.login_at * 1_000 < Date.parse(signed_out_at)) {
     refuse('The user was signed out after this login: log in again.')
   }
   const ttl_seconds = DEFAULT_TTL_SECONDS
-  const carried = bearer.carried ?? carriedBy(member, read.resource_roles, { now, ttl_seconds })
+  const touched = touchedBy(facts.conditions)
+  const carried = bearer.carried
+    ? undecided(bearer.carried, touched)
+    : carriedBy(member, read.resource_roles, { now, ttl_seconds }, touched)
   const narrowed = narrowTo(carried, words)
   const isNarrowed = bearer.carried !== undefined || narrowed.scope !== undefined
-  const { login, act, client_id, scope: before } = bearer
+  const { login, authentication, act, client_id, scope: before } = bearer
   const scope = narrowed.scope ?? before
   const asked = { issuer: config.issuer, audience, client_id, client_ends_at: client?.ends_at ?? null, now, login, act }
-  const wanted = { ...asked, ttl_seconds, catalogue: read.catalogue, scope, carried }
+  const wanted = { ...asked, authentication, ttl_seconds, catalogue: read.catalogue, scope, carried }
   const claims = claimsOf(facts, member, wanted, isNarrowed ? narrowed.carried : undefined)
   if (claims.exp <= claims.iat) throw invalidTarget() // something that it rests on ends within this very second
   await tellOf(write, client, claims)

@@ -79,11 +79,14 @@ const introspectionOf = (
   claims: NonNullable<Awaited<ReturnType<TokenHolders['inspect']>>>['claims'],
 ): Introspection => {
   const { iss, sub, aud, exp, iat, jti, client_id, tenant_id, tenant_slug, membership_id, act, scope } = claims
+  const { acr, auth_time } = claims
   return {
     ...{ active: true, token_type: 'Bearer', iss, sub, exp, iat, jti, client_id },
     ...{ aud: typeof aud === 'string' ? aud : [...aud], tenant_id, tenant_slug, membership_id },
     ...{ roles: [...claims.roles], permissions: [...claims.permissions], ...(act && { act: { ...act } }) },
     ...(scope !== undefined && { scope }),
+    ...(acr !== undefined && { acr }),
+    ...(auth_time !== undefined && { auth_time }),
     grants: claims.grants.map(({ permissions, excludes }) => ({
       permissions: [...permissions],
       excludes: [...excludes],

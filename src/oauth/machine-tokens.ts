@@ -1,9 +1,10 @@
 // The client credentials grant (RFC 6749 §4.4): an API key gets a token of its own for one tenant.
+import { touchedBy } from '../authorization/conditions.ts'
 import { readFactsToIssue } from '../authorization/facts.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
-import { DEFAULT_TTL_SECONDS, isAudience, machineClaimsOf } from '../tokens/claims.ts'
+import { DEFAULT_TTL_SECONDS, isAudience, machineClaimsOf, undecided } from '../tokens/claims.ts'
 import { type IssuingServices, namedIn, signed, type TokenAnswer, type TokenRequest } from './issuing.ts'
 import { narrowTo } from './scope.ts'
 import { invalidTarget } from './target.ts'
@@ -27,7 +28,7 @@ export const machineToken = async (
   if (!holds) throw new OAuthError('invalid_client', 'The API key is over.')
   if (facts?.tenant.status !== 'active') throw invalidTarget()
   const rights = client.rights.flat().map((grant) => effective(grant, facts.by_name))
-  const narrowed = narrowTo({ grants: rights, ask: [] }, words)
+  const narrowed = narrowTo(undecided({ grants: rights, ask: [] }, touchedBy(facts.conditions)), words)
   const asked = {
     issuer: config.issuer,
     audience,
@@ -37,7 +38,7 @@ export const machineToken = async (
     catalogue,
   }
   const wanted = { ...asked, ttl_seconds: DEFAULT_TTL_SECONDS, scope: narrowed.scope }
-  const claims = machineClaimsOf(facts, narrowed.carried.grants, wanted)
+  const claims = machineClaimsOf(facts, narrowed.carried, wanted)
   if (claims.exp <= claims.iat) throw new OAuthError('invalid_client', 'The API key is over.') // within this very second
   return signed(services, claims, facts.platform_revision, narrowed.scope)
 }

@@ -33,16 +33,38 @@ export const replaceCatalogue = async (
   const by_name = permissions.filter(({ wildcard }) => !wildcard).map(({ key }) => key)
   const taken = without(by_name, before.by_name)
   requireWithinOwn(by.principal, [{ permissions: [...taken, ...without(before.by_name, by_name)], excludes: [] }])
+  const tightened = tightenedIn(before.permissions, permissions)
   const at = { revision: history.next, updated_at: by.now.toISOString() }
   const catalogue = { permissions, keys, by_name, strict, ...at }
   await upsertCatalogue(tx, catalogue)
   await history.append(tx, {
     ...{ type: 'catalogue.replaced', actor: by.actor, at: by.now },
-    data: { added: without(keys, before.keys), removed: without(before.keys, keys), by_name, strict },
+    data: {
+      added: without(keys, before.keys),
+      removed: without(before.keys, keys),
+      by_name,
+      step_up: demandingIn(permissions),
+      strict,
+    },
     // By wildcards anybody may have held it, in any tenant, also an API key and a narrowed token.
-    revokes: taken.length > 0 ? [TENANT] : [],
+    revokes: taken.length > 0 || tightened.length > 0 ? [TENANT] : [],
   })
   return { catalogue, history }
+}
+
+const demandingIn = (permissions: readonly CatalogueEntry[]): string[] =>
+  permissions.filter(({ acr, max_age }) => acr !== null || max_age !== null).map(({ key }) => key)
+
+/** The permissions for which a login may no longer do that did. */
+const tightenedIn = (before: readonly CatalogueEntry[], after: readonly CatalogueEntry[]): string[] => {
+  const known = new Map(before.map((entry) => [entry.key, entry]))
+  return demandingIn(after.filter((entry) => !isMetWhere(known.get(entry.key), entry)))
+}
+
+/** Whether every login that met the demands before meets these as well. */
+const isMetWhere = (before: CatalogueEntry | undefined, { acr, max_age }: CatalogueEntry): boolean => {
+  const isAsOld = max_age === null || (before?.max_age != null && before.max_age <= max_age)
+  return isAsOld && (acr === null || before?.acr === acr)
 }
 
 const entryOf = ({

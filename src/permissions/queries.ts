@@ -1,20 +1,21 @@
 // SQL of the catalogue; private to this slice.
-import { sql } from 'drizzle-orm'
+import { getTableColumns, sql } from 'drizzle-orm'
 import { apiKeys, catalogues, PLATFORM, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 
 type Row = typeof catalogues.$inferSelect
-export type CatalogueRow = Omit<Row, 'history_id' | 'updated_at'> & { updated_at: string | null }
+export type CatalogueRow = Omit<Row, 'history_id' | 'step_up' | 'updated_at'> & { updated_at: string | null }
 
 const NONE: CatalogueRow = { permissions: [], keys: [], by_name: [], strict: false, revision: 0, updated_at: null }
 
 /** The catalogue; an empty one until it is first put there. */
 export const findCatalogue = async (tx: Tx): Promise<CatalogueRow> => {
-  const [row] = await tx.select().from(catalogues)
+  const { history_id, step_up, ...shown } = getTableColumns(catalogues)
+  const [row] = await tx.select(shown).from(catalogues)
   return row ?? NONE
 }
 
-export const upsertCatalogue = async (tx: Tx, catalogue: Omit<Row, 'history_id'>): Promise<void> => {
+export const upsertCatalogue = async (tx: Tx, catalogue: Omit<Row, 'history_id' | 'step_up'>): Promise<void> => {
   await tx
     .insert(catalogues)
     .values({ history_id: PLATFORM, ...catalogue })

@@ -1,8 +1,10 @@
 // SQL of roles; private to this slice.
 import { and, asc, count, eq, gt, inArray, isNotNull, isNull, ne, or, type SQL, sql } from 'drizzle-orm'
+import { conditionsOf, touchedBy } from '../authorization/conditions.ts'
 import { catalogues, histories, PLATFORM, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { effective } from '../permissions/by-name.ts'
+import { withoutTouched } from '../tokens/touched.ts'
 
 export type RoleRow = typeof roles.$inferSelect
 
@@ -29,6 +31,7 @@ export const readRolesOf = async (
     .select({
       role: { key: roles.key, permissions: roles.permissions, excludes: roles.excludes },
       by_name: catalogues.by_name,
+      step_up: catalogues.step_up,
       revision: histories.revision,
     })
     .from(histories)
@@ -36,8 +39,9 @@ export const readRolesOf = async (
     .leftJoin(catalogues, eq(catalogues.history_id, PLATFORM))
     .where(eq(histories.id, PLATFORM))
     .orderBy(asc(roles.key))
+  const touched = touchedBy(conditionsOf({ step_up: rows[0]?.step_up ?? [] }))
   return {
-    roles: rows.map(({ role, by_name }) => effective(role, by_name ?? [])),
+    roles: rows.map(({ role, by_name }) => withoutTouched(effective(role, by_name ?? []), touched)),
     platform_revision: rows[0]?.revision ?? 0,
   }
 }

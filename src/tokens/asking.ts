@@ -26,9 +26,11 @@ export const askOf = (
   const forATime = grants
     .filter((grant) => grant.resource === null && isWithin(grant, life) && !isCarried(grant, life.now))
     .flatMap(({ permissions }) => permissions)
-  const patterns = [...new Set([...onResources, ...forATime])].filter((pattern) => !isHeld(carried, pattern)).sort()
-  return patterns.length > MOST_PATTERNS ? coarser(patterns) : patterns
+  return concise([...new Set([...onResources, ...forATime])].filter((pattern) => !isHeld(carried, pattern)).sort())
 }
+
+export const concise = (patterns: string[]): string[] =>
+  patterns.length > MOST_PATTERNS ? coarser(patterns) : patterns
 
 type Window = Pick<ResourceRole, 'not_before' | 'expires_at'>
 

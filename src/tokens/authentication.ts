@@ -12,6 +12,7 @@ import {
   type BearerFacts,
   isRevoked,
   type Member,
+  type MemberFacts,
   readFactsOfBearer,
   readGrantsOfRoles,
   type Tenant,
@@ -43,6 +44,7 @@ type Refusal = 'token.invalid' | 'token.stale'
 export interface Holder {
   bearer: Bearer
   tenant: Tenant
+  facts: MemberFacts
   /** Null: a machine, whose key grants what the token says for as long as there is the key. */
   member: Member | null
   /** The keys of those that he holds in the whole tenant. */
@@ -184,11 +186,11 @@ const decideHolder = (bearer: Bearer, found: BearerFacts, now: Date): Holder | u
   if (!facts || isRevoked(found)) return undefined
   const { tenant, by_name } = facts
   if (bearer.membership_id === null)
-    return { bearer, tenant, member: null, roles: [], rights: [bearer.grants], by_name }
+    return { bearer, tenant, facts, member: null, roles: [], rights: [bearer.grants], by_name }
   const member = facts.membership
   if (!member || member.user_id !== bearer.user_id || statusOf(member, now) !== 'active') return undefined
   const roles = tenantWide(member, now)
-  return { bearer, tenant, member, roles: roles.map(({ key }) => key), rights: [roles, bearer.grants], by_name }
+  return { bearer, tenant, facts, member, roles: roles.map(({ key }) => key), rights: [roles, bearer.grants], by_name }
 }
 
 const principalOf = ({ bearer, tenant, member, rights, by_name }: Holder): MemberPrincipal | undefined =>

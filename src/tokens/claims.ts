@@ -6,7 +6,9 @@ import type { Config } from '../config.ts'
 import { newId } from '../ids.ts'
 import { ASSIGNED_PREFIX } from '../issuers/prefixes.ts'
 import { heldOf } from '../permissions/held.ts'
-import { askOf, isCarried } from './asking.ts'
+import type { Authentication } from '../permissions/step-up.ts'
+import { askOf, concise, isCarried } from './asking.ts'
+import { askOfTouched, withoutTouched } from './touched.ts'
 
 export const DEFAULT_TTL_SECONDS = 300
 
@@ -22,6 +24,8 @@ export interface Asked {
   catalogue: readonly string[]
   /** Of an exchange: the login that it goes back to. */
   login?: Login | undefined
+  /** What is told of how and when the user logged in. */
+  authentication?: Authentication | undefined
   /** Who acts for the user. */
   act?: Actor | undefined
   /** What it is narrowed to. */
@@ -29,12 +33,17 @@ export interface Asked {
 }
 
 export interface Login {
-  auth_time: number
+  /** Since when it counts: when the user logged in, or, where that is not told, when the token said so that was shown first. */
+  login_at: number
   /** Undefined where a back end vouched for the user. */
   issuer_id: string | undefined
   /** When its session ends at the latest, in seconds. */
   ends_at: number
 }
+
+/** Since when the login of a token of ours counts. */
+export const loginOf = ({ login_at, auth_time, iat }: Pick<TokenClaims, 'login_at' | 'auth_time' | 'iat'>): number =>
+  login_at ?? auth_time ?? iat
 
 /** Whether it was narrowed to some grants: then it names no roles, and is never resolved back to them. */
 export const isNarrowed = ({ membership_id, roles }: Pick<TokenClaims, 'membership_id' | 'roles'>): boolean =>
@@ -57,7 +66,19 @@ type Bearer = Pick<TokenClaims, 'sub' | 'membership_id' | 'roles' | 'grants' | '
 const claimsFor = (
   { sub, membership_id, roles, grants, ask = [], narrowed_from }: Bearer,
   { tenant, revision, platform_revision }: MemberFacts,
-  { issuer, audience, client_id, client_ends_at, ttl_seconds, now, catalogue, login, act, scope }: Asked,
+  {
+    issuer,
+    audience,
+    client_id,
+    client_ends_at,
+    ttl_seconds,
+    now,
+    catalogue,
+    login,
+    authentication,
+    act,
+    scope,
+  }: Asked,
   ends: (string | null)[],
 ): TokenClaims => {
   const iat = Math.floor(now.getTime() / 1000)
@@ -75,7 +96,7 @@ const claimsFor = (
     permissions: heldOf(catalogue, grants),
     grants,
     ...(ask.length > 0 && { ask }),
-    ...(login && { auth_time: login.auth_time }),
+    ...loginClaims(login, authentication),
     ...(login?.issuer_id !== undefined && { issuer_id: login.issuer_id }),
     ...(act && { act }),
     ...(scope !== undefined && { scope }),
@@ -83,6 +104,15 @@ const claimsFor = (
     rev: { [tenant.id]: revision, platform: platform_revision },
   }
 }
+
+const loginClaims = (
+  login: Login | undefined,
+  { acr, auth_time }: Authentication = {},
+): Pick<TokenClaims, 'acr' | 'auth_time' | 'login_at'> => ({
+  ...(acr !== undefined && { acr }),
+  ...(auth_time !== undefined && { auth_time }),
+  ...(login && login.login_at !== auth_time && { login_at: login.login_at }),
+})
 
 const FOREVER = Number.POSITIVE_INFINITY
 
@@ -119,14 +149,26 @@ export const carriedBy = (
   member: Member,
   resource_roles: readonly ResourceRole[],
   { now, ttl_seconds }: Pick<Asked, 'now' | 'ttl_seconds'>,
+  touched: readonly string[],
 ): Carried => {
-  const grants = carriedRoles(member, now).map(({ permissions, excludes }) => ({ permissions, excludes }))
+  const held = carriedRoles(member, now).map(({ permissions, excludes }) => ({ permissions, excludes }))
+  const { grants, ask } = undecided({ grants: held, ask: [] }, touched)
   const until = new Date(now.getTime() + ttl_seconds * 1_000)
-  return { grants, ask: askOf(member.grants, resource_roles, grants, { now, until }) }
+  const besides = askOf(member.grants, resource_roles, grants, { now, until })
+  return { grants, ask: concise([...new Set([...ask, ...besides])].sort()) }
 }
 
+/** With what conditions touch as a question and no longer as an answer. */
+export const undecided = ({ grants, ask }: Carried, touched: readonly string[]): Carried =>
+  touched.length === 0
+    ? { grants, ask }
+    : {
+        grants: grants.map((grant) => withoutTouched(grant, touched)),
+        ask: [...new Set([...ask, ...askOfTouched(grants, touched)])],
+      }
+
 /** A machine's token: an API key's own. */
-export const machineClaimsOf = (facts: MemberFacts, grants: readonly Grant[], asked: Asked): TokenClaims => {
+export const machineClaimsOf = (facts: MemberFacts, carried: Carried, asked: Asked): TokenClaims => {
   const sub = `${API_KEY_SUBJECT_PREFIX}${asked.client_id}`
-  return claimsFor({ sub, membership_id: null, roles: [], grants }, facts, asked, [])
+  return claimsFor({ sub, membership_id: null, roles: [], ...carried }, facts, asked, [])
 }

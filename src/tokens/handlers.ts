@@ -1,4 +1,5 @@
 // HTTP in and out of tokens: issuing them, and what others need to verify them.
+import { touchedBy } from '../authorization/conditions.ts'
 import { type Member, type MemberFacts, readFactsToIssue } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
@@ -8,6 +9,7 @@ import type { Handlers } from '../http/handlers.ts'
 import { requireTenant } from '../http/scope.ts'
 import { statusOf } from '../memberships/rules.ts'
 import { countToken } from '../metrics/instruments.ts'
+import { isTold } from '../permissions/step-up.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { carriedBy, claimsOf, DEFAULT_TTL_SECONDS, isAudience } from './claims.ts'
 import { protectedResource, serverMetadata } from './metadata.ts'
@@ -39,6 +41,12 @@ const requireActiveMember = (facts: MemberFacts | null, now: Date): [MemberFacts
   return [facts, facts.membership]
 }
 
+/** @throws Problem `request.invalid` for a login that is yet to come */
+const requirePast = (auth_time: number | undefined, now: Date): void => {
+  if (auth_time === undefined || isTold(auth_time, Math.floor(now.getTime() / 1_000))) return
+  throw new Problem('request.invalid', { errors: [{ pointer: '/auth_time', detail: 'This time lies in the future.' }] })
+}
+
 export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick<Handlers, Mine> => {
   const { issuer } = config
   const requireAudience = (audience: string): void => {
@@ -55,16 +63,27 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
 
   return {
     issueToken: async ({ principal, scope, body }) => {
-      const { user_id, audience = issuer, ttl_seconds = DEFAULT_TTL_SECONDS } = body
+      const { user_id, audience = issuer, ttl_seconds = DEFAULT_TTL_SECONDS, acr, auth_time } = body
       const tenant_id = requireTenant(scope)
       requireAudience(audience)
       const now = clock()
+      requirePast(auth_time, now)
       const found = await readFactsToIssue(database, { tenant_id, user_id }, principal, now)
       if (!found.holds) throw new Problem('credential.invalid')
       const [facts, member] = requireActiveMember(found.facts, now)
       const client = { client_id: principal.id, client_ends_at: principal.ends_at }
-      const carried = carriedBy(member, found.resource_roles, { now, ttl_seconds })
-      const asked = { issuer, audience, ...client, ttl_seconds, now, catalogue: found.catalogue, carried }
+      const carried = carriedBy(member, found.resource_roles, { now, ttl_seconds }, touchedBy(facts.conditions))
+      const authentication = { acr, auth_time: auth_time && Math.min(auth_time, Math.floor(now.getTime() / 1_000)) }
+      const asked = {
+        issuer,
+        audience,
+        ...client,
+        authentication,
+        ttl_seconds,
+        now,
+        catalogue: found.catalogue,
+        carried,
+      }
       const claims = claimsOf(facts, member, asked)
       // The membership or the key ends within this very second, and the times of a token are whole seconds.
       if (claims.exp <= claims.iat) throw new Problem('membership.expired')

@@ -39,8 +39,12 @@ export type TokenClaims = {
   readonly scope?: string
   /** Who acts for the subject, and for whom that one acts in turn (RFC 8693 §4.1). */
   readonly act?: Actor
-  /** When the user logged in at the identity provider, where an exchange told. */
+  /** The authentication context of the login, where the identity provider or the back end that vouched told it. */
+  readonly acr?: string
+  /** When the user logged in, where the identity provider or the back end that vouched told it. */
   readonly auth_time?: number
+  /** Since when the login counts that the token goes back to, where that is not `auth_time`: says nothing of when it was. */
+  readonly login_at?: number
   /** Of a narrowed token: the roles that its grants were taken from. It does not say them, and is stale when they are. */
   readonly narrowed_from?: readonly string[]
   /** The trusted issuer whose token was exchanged for this one. */
@@ -78,7 +82,9 @@ const CHECKS: { readonly [claim in Exclude<keyof TokenClaims, 'grants'>]-?: Chec
   roles: (value) => isListOf(value, isText),
   permissions: (value) => isListOf(value, isText),
   ask: (value) => value === undefined || isListOf(value, isPatternText),
+  acr: (value) => value === undefined || isText(value),
   auth_time: (value) => value === undefined || isSeconds(value),
+  login_at: (value) => value === undefined || isSeconds(value),
   narrowed_from: (value) => value === undefined || isListOf(value, isText),
   issuer_id: (value) => value === undefined || isText(value),
   scope: (value) => value === undefined || typeof value === 'string',

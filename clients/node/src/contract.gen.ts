@@ -1241,6 +1241,9 @@ export interface paths {
          *     The token must be for `audience`, and is decided anew as on Tenantry's own API: the rights are the bearer's current ones,
          *     intersected with the token's, so a revocation works as soon as it is answered. A machine's token is as good as a member's.
          *
+         *     Where all that the bearer lacks is a more recent or a stronger login, the challenge of the 401 has
+         *     `error="insufficient_user_authentication"` with `acr_values` and `max_age` (RFC 9470).
+         *
          *     The answer has no body. Its `Tenantry-…` headers are always all there, empty where they do not apply, so that a gateway
          *     that copies them overwrites whatever the client sent by the same name. Their values are percent-encoded as by
          *     `encodeURIComponent`. Another tenant's credential is 403, not 404: gateways know 2xx, 401 and 403, and take the rest for faults.
@@ -2195,12 +2198,12 @@ export interface components {
              */
             wildcard?: boolean;
             /**
-             * @description The authentication context that it will need; stored, not enforced yet.
+             * @description The authentication context that a login must have for it: the `acr` that the identity provider tells, compared as it is.
              * @default null
              */
             acr?: string | null;
             /**
-             * @description How old a login may be for it, in seconds; stored, not enforced yet.
+             * @description How old a login may be for it, in seconds.
              * @default null
              */
             max_age?: number | null;
@@ -2480,6 +2483,10 @@ export interface components {
             audience?: string;
             /** @default 300 */
             ttl_seconds?: number;
+            /** @description The authentication context of the user's login, for which you vouch. */
+            acr?: string;
+            /** @description When the user logged in, in seconds since 1970; not in the future. */
+            auth_time?: number;
         };
         Token: {
             /** @description An RFC 9068 access token (`typ` `at+jwt`). */
@@ -2571,6 +2578,10 @@ export interface components {
              *     there is nothing.
              */
             ask?: string[];
+            /** @description The authentication context of the login, where it was told (RFC 9470 §6.2). */
+            acr?: string;
+            /** @description When the user logged in, where it was told. */
+            auth_time?: number;
             /** @description What it was narrowed to. */
             scope?: string;
             /** @description Who acts for the subject (RFC 8693 §4.1); nested where that one acts for another. */
@@ -2690,6 +2701,13 @@ export interface components {
             explain?: boolean;
             /** @description As `Tenantry-Min-Revision`. */
             min_revision?: string;
+            /**
+             * @description The authentication context of the subject's login, as an API key's holder knows it. It counts for nothing with a user's
+             *     token, which says it itself.
+             */
+            acr?: string | null;
+            /** @description When the subject logged in, in seconds since 1970. Like `acr`. */
+            auth_time?: number | null;
         } & {
             [key: string]: unknown;
         };
@@ -2720,7 +2738,10 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description The reason and the revisions where `context.explain` was true; an error where an item of a batch is no check. */
+        /**
+         * @description The reason and the revisions where `context.explain` was true; the reason alone where `step_up_required`, which says what
+         *     `acr` and `max_age` (RFC 9470) a login needs; an error where an item of a batch is no check.
+         */
         EvaluationContext: {
             reason?: {
                 code: string;
@@ -3118,7 +3139,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "api_key.not_found" | "issuer.not_found" | "group.not_found" | "grant.not_found" | "resource.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "group.name_taken" | "group.too_many" | "grant.exists" | "grant.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "grant.lasting" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy" | "revision.not_reached";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "login.insufficient" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "api_key.not_found" | "issuer.not_found" | "group.not_found" | "grant.not_found" | "resource.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "group.name_taken" | "group.too_many" | "grant.exists" | "grant.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "grant.lasting" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy" | "revision.not_reached";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -3268,7 +3289,7 @@ export interface components {
         /** @description No credential, or one that is not valid here. */
         Unauthorized: {
             headers: {
-                /** @description The challenge (RFC 6750), with the address of this API's metadata (RFC 9728 §5.1). */
+                /** @description The challenge (RFC 6750, RFC 9470), with the address of this API's metadata (RFC 9728 §5.1). */
                 "WWW-Authenticate"?: string;
                 [name: string]: unknown;
             };

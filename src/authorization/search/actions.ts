@@ -1,10 +1,10 @@
 // What may this subject do to this? Of the actions that the catalogue has for such a resource, and of Tenantry's own.
-import { decide } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/scope.ts'
 import { factsFrom } from '../../freshness/facts-source.ts'
 import type { Handlers } from '../../http/handlers.ts'
+import { decideUnder } from '../conditions.ts'
 import { readAtLeast } from '../consistency.ts'
 import { readCatalogueKeys } from '../facts.ts'
 import { OWN_PERMISSIONS } from '../own-permissions.ts'
@@ -22,7 +22,7 @@ export const actionSearchHandlers = (
     const { subject, resource, context } = asked.body
     const search = searchOf(asked, { subject, action: { name: OPEN }, resource, ...(context && { context }) })
     if (search === undefined) return found(noResults<{ name: string }>())
-    const { about, question, demands, place } = search
+    const { about, question, circumstances, demands, place } = search
     const known = await readAtLeast(
       demands,
       () => readKnown(factsFrom(database), about, true),
@@ -34,7 +34,7 @@ export const actionSearchHandlers = (
       list: async (after, limit) => names.filter((name) => after === undefined || name > after).slice(0, limit),
       positionOf: (name) => name,
       resultOf: (name) =>
-        decide(known.facts, { ...question, permission: `${resource.type}:${name}` }, now).decision
+        decideUnder(known, { ...question, permission: `${resource.type}:${name}` }, circumstances, now).decision
           ? { name }
           : undefined,
     })

@@ -1,14 +1,12 @@
 // What the three searches have in common: an evaluation of which one entity is left open.
 import type { components } from '@tenantry/client/contract'
-import type { Scope } from '../../database/scope.ts'
-import { type Check, checkOf, demandsOf } from '../evaluation.ts'
+import { type Asking, type Check, checkOf, demandsOf } from '../evaluation.ts'
 import { type Page, type Place, placeOf } from './paging.ts'
 
 type Schemas = components['schemas']
 type EvaluationRequest = Schemas['EvaluationRequest']
 
-export interface Asked<Body> {
-  scope: Scope
+export interface Asked<Body> extends Asking {
   body: Body
   min_revision: string | undefined
 }
@@ -25,10 +23,11 @@ export const OPEN = ''
  * @returns undefined where the request names two tenants: there is nothing to be found
  */
 export const searchOf = (
-  { scope, body, min_revision }: Asked<{ page?: Schemas['SearchPage'] }>,
+  asked: Asked<{ page?: Schemas['SearchPage'] }>,
   open: EvaluationRequest,
 ): Search | undefined => {
-  const check = checkOf(scope, open)
+  const { body, min_revision } = asked
+  const check = checkOf(asked, open)
   if (check === undefined) return undefined
   const place = placeOf([check.about.tenant_id, open], body.page)
   return { ...check, demands: demandsOf(check, min_revision), place }

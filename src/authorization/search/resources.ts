@@ -1,10 +1,10 @@
 // What may this subject do this to? Of the resources that are registered: others there may be, but nobody has told of them.
-import { decide } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/scope.ts'
 import { factsFrom } from '../../freshness/facts-source.ts'
 import type { Handlers } from '../../http/handlers.ts'
+import { decideUnder } from '../conditions.ts'
 import { type Demand, readAtLeast } from '../consistency.ts'
 import { type About, type Known, oldest, readKnown, readManyKnown } from '../subjects.ts'
 import { fillPage, noResults } from './paging.ts'
@@ -46,7 +46,7 @@ export const resourceSearchHandlers = (
       ...(context && { context }),
     })
     if (search === undefined) return found(noResults<Found>())
-    const { about, question, demands, place } = search
+    const { about, question, circumstances, demands, place } = search
     const known = await readAtLeast(
       demands,
       () => readKnown(factsFrom(database), about, true),
@@ -60,11 +60,11 @@ export const resourceSearchHandlers = (
         const resources = await listResources({ tenant_id, type, after, limit })
         const abouts = resources.map(({ id }) => ({ ...about, resource: { type, id } }))
         const of_each = await readOnEach(abouts, known, demands)
-        return abouts.map(({ resource: { id } }, index) => ({ id, facts: (of_each[index] ?? known).facts }))
+        return abouts.map(({ resource: { id } }, index) => ({ id, known: of_each[index] ?? known }))
       },
       positionOf: ({ id }) => id,
-      resultOf: ({ id, facts }) =>
-        decide(facts, { ...question, resource_id: id }, now).decision ? { type, id } : undefined,
+      resultOf: ({ id, known }) =>
+        decideUnder(known, { ...question, resource_id: id }, circumstances, now).decision ? { type, id } : undefined,
     })
     return found(page)
   }

@@ -8,6 +8,8 @@ import { Problem } from '../../errors.ts'
 import type { Handlers } from '../../http/handlers.ts'
 import { mayDo, type Principal } from '../../http/principal.ts'
 import { isId } from '../../ids.ts'
+import { circumstancesOf } from '../circumstances.ts'
+import { type Circumstances, decideUnder } from '../conditions.ts'
 import { readAtLeast } from '../consistency.ts'
 import { type MembersPage, readFactsOfMembers } from '../facts.ts'
 import { knownOfMember } from '../subjects.ts'
@@ -27,13 +29,14 @@ export const subjectSearchHandlers = (
   database: Database,
   clock: Clock,
 ): Pick<Handlers, 'searchSubjects' | 'searchSubjectsInTenant'> => {
-  const searchSubjects = async (asked: Asked<SearchRequest> & { principal: Principal }) => {
+  const searchSubjects = async (asked: Asked<SearchRequest>) => {
     requireMayReadMembers(asked.principal)
     const { subject, action, resource, context } = asked.body
     const search = searchOf(asked, { subject: { ...subject, id: OPEN }, action, resource, ...(context && { context }) })
     if (search === undefined || subject.type !== 'user' || !isId(search.about.tenant_id))
       return found(noResults<Found>())
-    return found(await searchMembers(database, search, clock()))
+    const circumstances = (id: string) => circumstancesOf(asked.principal, { type: 'user', id }, context)
+    return found(await searchMembers(database, search, circumstances, clock()))
   }
   return { searchSubjects, searchSubjectsInTenant: searchSubjects }
 }
@@ -46,6 +49,7 @@ const requireMayReadMembers = (principal: Principal): void => {
 const searchMembers = async (
   database: Database,
   { about, question, demands, place }: Search,
+  circumstances: (user_id: string) => Circumstances,
   now: Date,
 ): Promise<Page<Found>> => {
   if (place.after !== undefined && !isId(place.after)) throw invalidToken('This is not where a page of members begins.')
@@ -66,9 +70,11 @@ const searchMembers = async (
   return fillPage(place, {
     list,
     positionOf: ({ id }) => id,
-    resultOf: ({ facts }) =>
-      facts?.membership && decide(knownOfMember(facts).facts, question, now).decision
-        ? { type: 'user', id: facts.membership.user_id }
-        : undefined,
+    resultOf: ({ facts }) => {
+      if (!facts?.membership) return undefined
+      const { user_id } = facts.membership
+      const { decision } = decideUnder(knownOfMember(facts), question, circumstances(user_id), now)
+      return decision ? { type: 'user', id: user_id } : undefined
+    },
   })
 }
