@@ -21,7 +21,7 @@ import { bodySchemaOf, mountContract, operationsOf, readContract } from './http/
 import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
-import { healthHandlers, type Lifecycle } from './http/health.ts'
+import { healthHandlers, type Lifecycle, Readiness } from './http/health.ts'
 import { hook } from './http/hooks.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { installAccessLog, logController } from './http/logging.ts'
@@ -63,12 +63,20 @@ const { version: VERSION } = CONTRACT.info as { version: string }
 const FIND_FAULTS = findFaultsOf(bodySchemaOf(OPERATIONS, 'evaluateAccess'))
 
 const LONGEST_REQUEST_MS = 30_000 // the database gives up before
+/** Longer than load balancers keep an idle connection (60 s, mostly): one that they use again must still be open. */
+const KEEP_ALIVE_MS = 75_000
+/** A client that sends slower than this is broken, or holds connections open on purpose. */
+const HEADERS_WITHIN_MS = 15_000
+const SLOW_CLIENTS_CHECKED_MS = 5_000
 const LARGEST_BODY_BYTES = 65_536
 const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL included
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
 export interface Services {
-  config: Pick<Config, 'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers' | 'staleness_ms'>
+  config: Pick<
+    Config,
+    'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers' | 'staleness_ms' | 'ready_grace_ms'
+  >
   database: Database
   platform: Platform
   keys: KeyRing
@@ -107,6 +115,10 @@ export const buildApp = async ({
   const fastify = Fastify({
     loggerInstance: log,
     bodyLimit: LARGEST_BODY_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: LONGEST_REQUEST_MS,
+    http: { headersTimeout: HEADERS_WITHIN_MS, connectionsCheckingInterval: SLOW_CLIENTS_CHECKED_MS },
+    return503OnClosing: false, // what comes on a connection that is still open is answered
     genReqId: ({ headers }) => {
       const given = headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
@@ -121,7 +133,11 @@ export const buildApp = async ({
   fastify.decorateRequest('scope')
   fastify.addHook(
     'onRequest',
-    hook((request, reply) => void reply.header('X-Request-ID', request.id)),
+    hook((request, reply) => {
+      reply.header('X-Request-ID', request.id)
+      // Each connection ends with its next answer, so that none is cut off in the end.
+      if (lifecycle.draining) reply.header('Connection', 'close')
+    }),
   )
   const traffic = new Traffic(fastify.server)
   installAccessLog(fastify)
@@ -139,11 +155,16 @@ export const buildApp = async ({
   const streams = new RevocationStreams(database, memory.tail, clock)
   fastify.addHook('preClose', async () => streams.close())
   fastify.addHook('onClose', async () => memory.stop())
+  const readiness = new Readiness({ database, keys, lifecycle, clock, grace_ms: config.ready_grace_ms })
   database.onCommit((changes, _, committed) => committed && countRevocations(changes))
   const metrics = metricsWith(
     gaugesOf({
       ...{ version: VERSION, memory: memory.stats, faults: database.faults },
-      ...{ pool: () => database.pool(), streams: () => streams.size, ready: () => !lifecycle.draining },
+      ...{
+        pool: () => database.pool(),
+        streams: () => streams.size,
+        ready: () => readiness.ready && !lifecycle.draining,
+      },
     }),
   )
   const api_keys = new ApiKeys(database, clock, platform.root, cache)
@@ -174,7 +195,7 @@ export const buildApp = async ({
     ...forwardAuthHandlers({ issuer: config.issuer, clock, facts, api_keys, token_holders }),
     ...eventHandlers({ database }),
     ...revocationHandlers({ database, clock, issuer: config.issuer, keys, streams }),
-    ...healthHandlers(database, lifecycle),
+    ...healthHandlers(readiness),
     ...metricsHandlers(metrics),
     ...docsHandlers(CONTRACT),
   }

@@ -27,6 +27,10 @@ export interface Config {
   allow_loopback_issuers: boolean
   /** How old the facts of a check may be, in milliseconds; 0 for never older than the question. */
   staleness_ms: number
+  /** How long the database may be away before `/readyz` says no, in milliseconds. */
+  ready_grace_ms: number
+  /** How long requests are still taken after the signal to stop, in milliseconds. */
+  drain_delay_ms: number
   log_level: LogLevel
 }
 
@@ -38,6 +42,9 @@ const SHORTEST_ROOT_KEY = 32
 const HIGHEST_PORT = 65_535
 const LONGEST_STALENESS_MS = 5_000
 const STALENESS_MS = 500
+const LONGEST_GRACE_MS = 300_000
+const READY_GRACE_MS = 10_000 // a managed database's failover, mostly
+const LONGEST_DRAIN_MS = 60_000
 
 export class ConfigError extends Error {
   readonly problems: string[]
@@ -95,7 +102,9 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const allow_loopback_issuers = readOr('TENANTRY_ALLOW_LOOPBACK_ISSUERS', parseSwitch, false)
   const audiences = read('TENANTRY_AUDIENCES', parseAudiences)?.value
   const cors_origins = read('TENANTRY_CORS_ORIGINS', parseOrigins)?.value
-  const staleness_ms = readOr('TENANTRY_STALENESS_MS', parseStaleness, STALENESS_MS)
+  const staleness_ms = readOr('TENANTRY_STALENESS_MS', millisecondsUpTo(LONGEST_STALENESS_MS), STALENESS_MS)
+  const ready_grace_ms = readOr('TENANTRY_READY_GRACE_MS', millisecondsUpTo(LONGEST_GRACE_MS), READY_GRACE_MS)
+  const drain_delay_ms = readOr('TENANTRY_DRAIN_DELAY_MS', millisecondsUpTo(LONGEST_DRAIN_MS), 0)
   const log_level = readOr('LOG_LEVEL', parseLogLevel, 'info')
 
   if (text('DATABASE_URL') !== undefined) {
@@ -121,6 +130,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     cors_origins,
     allow_loopback_issuers,
     staleness_ms,
+    ready_grace_ms,
+    drain_delay_ms,
     log_level,
   })
 }
@@ -191,12 +202,14 @@ const parseOrigins = (text: string): Parsed<string[]> => {
 const parseSwitch = (text: string): Parsed<boolean> =>
   text === 'true' || text === 'false' ? { value: text === 'true' } : 'must be true or false'
 
-const parseStaleness = (text: string): Parsed<number> => {
-  const value = Number(text)
-  return /^\d+$/.test(text) && value <= LONGEST_STALENESS_MS
-    ? { value }
-    : `must be a whole number of milliseconds from 0 to ${LONGEST_STALENESS_MS}`
-}
+const wholeUpTo =
+  (most: number, unit: string) =>
+  (text: string): Parsed<number> => {
+    const value = Number(text)
+    return /^\d+$/.test(text) && value <= most ? { value } : `must be a whole number of ${unit} from 0 to ${most}`
+  }
+
+const millisecondsUpTo = (most: number) => wholeUpTo(most, 'milliseconds')
 
 const parseLogLevel = (text: string): Parsed<LogLevel> => {
   const value = LOG_LEVELS.find((level) => level === text)

@@ -39,7 +39,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   signal
     .then((name) => {
       log.info(`${name}: finishing what is under way`)
-      return drain(service, log)
+      return drain(service, config, log)
     })
     .catch((error: unknown) => {
       log.fatal({ err: error }, 'could not stop in order')

@@ -84,6 +84,7 @@ export const assembleService = async (
     | 'cors_origins'
     | 'allow_loopback_issuers'
     | 'staleness_ms'
+    | 'ready_grace_ms'
     | 'signing_algorithm'
     | 'previous_encryption_key'
   >,
@@ -97,6 +98,7 @@ export const assembleService = async (
     const seal = new Seal(opened.encryption_key, ...(previous ? [previous] : []))
     const platform = await preparePlatform(database, { root_api_key, seal, algorithm, now: clock() })
     const keys = new KeyRing(database, seal, clock)
+    await keys.publicKeys() // in memory from the start: a database that is away then takes them from nobody
     const lifecycle: Lifecycle = { draining: false }
     const app = await buildApp({ config, database, platform, keys, algorithm, seal, clock, log, lifecycle, pause })
     const stopChores = startChores(choresOf(app, { database, seal, algorithm, clock }), log)

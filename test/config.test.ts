@@ -41,7 +41,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       log_level: 'info',
     },
     ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
-    ...{ staleness_ms: 500, metrics_port: undefined },
+    ...{ staleness_ms: 500, metrics_port: undefined, ready_grace_ms: 10_000, drain_delay_ms: 0 },
   })
 })
 
@@ -54,6 +54,7 @@ t.test('every setting is read', async (t) => {
     TENANTRY_SIGNING_ALGORITHM: 'EdDSA',
     TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
     TENANTRY_STALENESS_MS: '0',
+    ...{ TENANTRY_READY_GRACE_MS: '0', TENANTRY_DRAIN_DELAY_MS: '5000' },
   })
   t.same(config, {
     ...{
@@ -71,7 +72,7 @@ t.test('every setting is read', async (t) => {
       log_level: 'debug',
     },
     ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA', allow_loopback_issuers: true },
-    staleness_ms: 0,
+    ...{ staleness_ms: 0, ready_grace_ms: 0, drain_delay_ms: 5000 },
   })
   t.throws(() => Object.assign(config, { port: 1 }), TypeError, 'and cannot be changed afterwards')
 })
@@ -130,6 +131,9 @@ t.test('everything that is wrong is told at once, each by its name', async (t) =
 t.test('each setting refuses what it cannot be', async (t) => {
   const refused: [string, string[]][] = [
     ['PORT', ['-1', '65536', '3000.5', '0x50', '1e3', '80 80', 'abc']],
+    ['TENANTRY_READY_GRACE_MS', ['-1', '300001', '10s']],
+    ['TENANTRY_DRAIN_DELAY_MS', ['60001', 'no']],
+    ['METRICS_PORT', ['http', '65536']],
     ['TENANTRY_STALENESS_MS', ['-1', '5001', '0.5', '1e2', '500ms']],
     ['DATABASE_URL', ['db', 'http://db/x', 'postgres', 'mysql://db/x']],
     [

@@ -57,6 +57,7 @@ export class Database {
   readonly kind: Connection['kind']
   readonly faults: DatabaseFaults = { away: 0, busy: 0 }
   readonly #connection: Connection
+  #closed: Promise<void> | undefined
   readonly #listeners = new Set<CommitListener>()
 
   constructor(connection: Connection) {
@@ -123,8 +124,10 @@ export class Database {
     return this.#connection.pool()
   }
 
+  /** Once, however often it is asked for. */
   close(): Promise<void> {
-    return this.#connection.close()
+    this.#closed ??= this.#connection.close()
+    return this.#closed
   }
 
   async #transact<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {

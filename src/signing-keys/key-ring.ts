@@ -4,6 +4,7 @@ import { createPrivateKey } from 'node:crypto'
 import type { SlimClaims, TokenClaims } from '@tenantry/client'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
+import { Problem } from '../errors.ts'
 import type { Snapshot } from '../revocations/handlers.ts'
 import type { RoleCatalogue } from '../roles/catalogue.ts'
 import type { Seal } from '../sealing.ts'
@@ -14,6 +15,7 @@ import { makeSigner, type Sign } from './signer.ts'
 
 const FRESH_MS = 30_000
 const KEPT_MS = 3_600_000 // what verifiers keep a key set for, when it cannot be had
+const ANSWERS_WITHIN_MS = 500 // a database that is cut off is noticed after seconds only: others' probes give up before
 const COOL_DOWN_MS = 5_000 // tokens with made-up kids must not cost a reading each
 
 export interface Signers {
@@ -51,8 +53,22 @@ export class KeyRing {
 
   /** What is published: the keys that sign, will sign, and did sign what may still be valid. */
   async publicKeys(): Promise<PublicJwk[]> {
-    const { public_keys } = await this.#atMost(FRESH_MS).catch((fault: unknown) => this.#orLast(fault))
+    const { public_keys } = await this.#inTime(this.#atMost(FRESH_MS)).catch((fault: unknown) => this.#orLast(fault))
     return [...public_keys.values()]
+  }
+
+  /** Rejects when it takes long and there is something to fall back on. */
+  async #inTime(loading: Promise<Loaded>): Promise<Loaded> {
+    if (this.#loaded === undefined) return loading
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(reject, ANSWERS_WITHIN_MS, new Problem('database.unavailable'))
+    })
+    try {
+      return await Promise.race([loading, late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** While the database is away, verifiers go on with what they could have kept themselves. */

@@ -221,6 +221,7 @@ export const TEST_CONFIG = {
   previous_encryption_key: undefined,
   allow_loopback_issuers: false,
   staleness_ms: 500,
+  ready_grace_ms: 0,
 }
 
 export interface Options {
@@ -234,6 +235,7 @@ export interface Options {
   live?: boolean
   signing_algorithm?: Algorithm
   staleness_ms?: number
+  ready_grace_ms?: number
   /** Another service whose database, secrets and clock this one shares: a replica of it. With `now`, the clock is its own. */
   replica_of?: TestService
   /** Replicas only: sealed with the first, now with the second. */
@@ -255,6 +257,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     allow_loopback_issuers = false,
     signing_algorithm = 'ES256',
     staleness_ms = TEST_CONFIG.staleness_ms,
+    ready_grace_ms = TEST_CONFIG.ready_grace_ms,
     replica_of,
     encryption_keys,
   } = options
@@ -278,6 +281,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     allow_loopback_issuers,
     signing_algorithm,
     staleness_ms,
+    ready_grace_ms,
     previous_encryption_key,
   }
   const service = await assembleService(

@@ -1357,7 +1357,8 @@ export interface paths {
         };
         /**
          * Can the service do its work?
-         * @description Asks the database, and whether the service is draining.
+         * @description Asks the database, looks at the schema and the signing keys, and tells whether the service is draining. A database
+         *     that has been away for a short time only (`TENANTRY_READY_GRACE_MS`) shows in `checks` and makes nothing not ready.
          */
         get: operations["getReadiness"];
         put?: never;
