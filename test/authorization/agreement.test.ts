@@ -1,4 +1,4 @@
-// Online and offline agree, over random roles, groups, grants and times: the check endpoint says what a naive model says;
+// Online and offline agree, over random roles, groups, grants, times and demands of a login: the check endpoint says what a naive model says;
 // of a token's answer "yes" is allowed there, "no" is denied, for as long as the token lives, and "ask" leaves it open.
 import { createVerifier, type Principal } from '@tenantry/client'
 import fc from 'fast-check'
@@ -44,6 +44,9 @@ const aWorld = fc.record({
     maxLength: 5,
     selector: ({ role, to_group, resource }) => JSON.stringify([role, to_group, resource]),
   }),
+  /** What needs a login of the last minute, and whether there was one. */
+  demanded: fc.uniqueArray(fc.constantFrom(...PERMISSIONS), { maxLength: 2 }),
+  has_logged_in: fc.boolean(),
   /** How long after the token was issued is asked. */
   later: fc.constantFrom(0, 9, 10, 50, 150, 299),
 })
@@ -54,7 +57,9 @@ const isMeant = (pattern: string, permission: string): boolean => {
   return [permission, '*', `${resource}:*`, `*:${action}`].includes(pattern)
 }
 
-const byModel = ({ roles, own, of_group, grants, later }: World, permission: string, id: string): boolean => {
+const byModel = (world: World, permission: string, id: string): boolean => {
+  const { roles, own, of_group, grants, later, demanded, has_logged_in } = world
+  if (demanded.includes(permission) && !has_logged_in) return false
   const open = grants.filter(
     ({ resource, begins, ends }) =>
       (resource === null || (permission.startsWith(`${resource.type}:`) && resource.id === id)) &&
@@ -69,8 +74,16 @@ const byModel = ({ roles, own, of_group, grants, later }: World, permission: str
 
 let worlds = 0
 
-const build = async ({ roles, own, of_group, grants }: World): Promise<{ tenant_id: string; user_id: string }> => {
+const build = async ({
+  roles,
+  own,
+  of_group,
+  grants,
+  demanded,
+}: World): Promise<{ tenant_id: string; user_id: string }> => {
   const { id: tenant_id } = await s.aTenant({ slug: `world-${++worlds}` })
+  const permissions = PERMISSIONS.map((key) => ({ key, max_age: demanded.includes(key) ? 60 : null }))
+  made(await s.root.put('/permissions', { permissions }))
   const keys: string[] = []
   for (const role of roles) keys.push((await s.aRole({ tenant_id, ...role })).key)
   const keyOf = (index: number): string => keys[index] as string
@@ -94,15 +107,16 @@ interface Who {
   tenant_id: string
   user_id: string
   principal: Principal | undefined
+  auth_time: number | null
 }
 
-const ask = async (tenant_id: string, user_id: string, permission: string, id: string): Promise<boolean> => {
+const ask = async ({ tenant_id, user_id, auth_time }: Who, permission: string, id: string): Promise<boolean> => {
   const [type, name] = permission.split(':')
   const question = {
     subject: { type: 'user', id: user_id },
     action: { name },
     resource: { type, id },
-    context: { tenant_id },
+    context: { tenant_id, auth_time },
   }
   return made(await s.root.post('/access/v1/evaluation', question)).decision
 }
@@ -111,7 +125,7 @@ const seen = { yes: 0, no: 0, ask: 0 }
 
 /** @throws Error naming where they differ */
 const compare = async (world: World, permission: string, id: string, who: Who): Promise<void> => {
-  const told = await ask(who.tenant_id, who.user_id, permission, id)
+  const told = await ask(who, permission, id)
   if (told !== byModel(world, permission, id)) throw new Error(`${permission} of ${id}: ${told} online`)
   const answer = who.principal?.answerTo(permission)
   if (answer === undefined) return
@@ -126,8 +140,9 @@ t.test('the endpoint, the token and a naive model agree', async (t) => {
       const token = await s.aToken(tenant_id, user_id, { audience: AUDIENCE })
       s.advance(world.later)
       const principal = await verifier.verify(token).catch(() => undefined) // over: what it carried has ended
+      const auth_time = world.has_logged_in ? Math.floor(s.now.getTime() / 1_000) : null
       for (const permission of PERMISSIONS) {
-        for (const id of IDS) await compare(world, permission, id, { tenant_id, user_id, principal })
+        for (const id of IDS) await compare(world, permission, id, { tenant_id, user_id, principal, auth_time })
       }
     }),
     { numRuns: 20, endOnFailure: true },

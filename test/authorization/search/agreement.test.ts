@@ -10,7 +10,10 @@ const OF_A_TENANT = ['read', 'delete', 'manage', 'suspend']
 const ACTIONS = ['read', 'write', 'delete', 'void', 'manage', 'suspend', 'transfer']
 await s.root.put('/permissions', {
   permissions: ['invoice', 'report', 'billing'].flatMap((type) =>
-    ACTIONS.map((action) => ({ key: `${type}:${action}`, wildcard: action !== 'void' })),
+    ACTIONS.map((action) => ({
+      ...{ key: `${type}:${action}`, wildcard: action !== 'void' },
+      ...(type === 'invoice' && { max_age: 300 }),
+    })),
   ),
 })
 const { id: tenant_id } = await s.aTenant({ owner: { user_id: 'user_olga' } })
@@ -56,36 +59,42 @@ const question = fc.record({
   type: fc.constantFrom(...TYPES),
   name: fc.constantFrom(...ACTIONS),
   user: fc.constantFrom(...USERS),
+  login: fc.constantFrom(null, 0, 301),
   limit: fc.integer({ min: 1, max: MEMBERS + 2 }),
 })
 
 t.test('whoever is found may do it, and whoever may is found', async (t) => {
   await fc.assert(
-    fc.asyncProperty(change, question, async ({ whose, roles, standing, ends, later }, { type, name, user, limit }) => {
-      s.advance(later)
-      const path = `/memberships/${memberships[whose]?.id}`
-      const expires_at = ends === 'as it was' ? {} : { expires_at: ends === 'soon' ? s.instant(30) : null }
-      made(await s.root.patch(path, { roles, ...expires_at }))
-      if (standing !== 'as it was') made(await s.root.post(`${path}/${standing}`))
+    fc.asyncProperty(
+      change,
+      question,
+      async ({ whose, roles, standing, ends, later }, { type, name, user, login, limit }) => {
+        s.advance(later)
+        const context = { auth_time: login === null ? null : Math.floor(s.now.getTime() / 1_000) - login }
+        const path = `/memberships/${memberships[whose]?.id}`
+        const expires_at = ends === 'as it was' ? {} : { expires_at: ends === 'soon' ? s.instant(30) : null }
+        made(await s.root.patch(path, { roles, ...expires_at }))
+        if (standing !== 'as it was') made(await s.root.post(`${path}/${standing}`))
 
-      const resource = { type, id: 'one' }
-      const action = { name }
-      const subjects = USERS.map((id) => ({ subject: { type: 'user', id } }))
-      const who = await found('subject', { subject: { type: 'user' }, action, resource }, limit)
-      const may = await allowed({ action, resource }, subjects, USERS)
-      if (who.slice().sort().join() !== may.slice().sort().join()) throw new Error(`found ${who}, allowed ${may}`)
+        const resource = { type, id: 'one' }
+        const action = { name }
+        const subjects = USERS.map((id) => ({ subject: { type: 'user', id } }))
+        const who = await found('subject', { subject: { type: 'user' }, action, resource, context }, limit)
+        const may = await allowed({ action, resource, context }, subjects, USERS)
+        if (who.slice().sort().join() !== may.slice().sort().join()) throw new Error(`found ${who}, allowed ${may}`)
 
-      const subject = { type: 'user', id: user }
-      const what = await found('action', { subject, resource }, limit)
-      const can = await allowed(
-        { subject, resource },
-        ACTIONS.map((name) => ({ action: { name } })),
-        ACTIONS,
-      )
-      const asked = what.filter((name) => ACTIONS.includes(name)) // of Tenantry's own there are more
-      const listed = can.filter((name) => type !== 'tenantry.tenant' || OF_A_TENANT.includes(name))
-      if (asked.join() !== listed.sort().join()) throw new Error(`found ${what}, allowed ${can}`)
-    }),
+        const subject = { type: 'user', id: user }
+        const what = await found('action', { subject, resource, context }, limit)
+        const can = await allowed(
+          { subject, resource, context },
+          ACTIONS.map((name) => ({ action: { name } })),
+          ACTIONS,
+        )
+        const asked = what.filter((name) => ACTIONS.includes(name)) // of Tenantry's own there are more
+        const listed = can.filter((name) => type !== 'tenantry.tenant' || OF_A_TENANT.includes(name))
+        if (asked.join() !== listed.sort().join()) throw new Error(`found ${what}, allowed ${can}`)
+      },
+    ),
     { numRuns: 40 },
   )
   t.pass('40 changes, each with a question to either side')
