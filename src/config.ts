@@ -9,6 +9,10 @@ export interface Config {
   metrics_port: number | undefined
   /** PostgreSQL; undefined means embedded. */
   database_url: string | undefined
+  /** The same database past a pooler; set, it means that `database_url` leads through one. */
+  database_direct_url: string | undefined
+  /** How many connections requests share. */
+  database_pool: number
   data_dir: string
   /** The public base URL, without a slash at the end; what tokens carry as `iss`. */
   issuer: string
@@ -45,6 +49,8 @@ const STALENESS_MS = 500
 const LONGEST_GRACE_MS = 300_000
 const READY_GRACE_MS = 10_000 // a managed database's failover, mostly
 const LONGEST_DRAIN_MS = 60_000
+const DATABASE_POOL = 10
+const LARGEST_POOL = 200
 
 export class ConfigError extends Error {
   readonly problems: string[]
@@ -64,11 +70,16 @@ const textOf = (environment: Environment, name: string): string | undefined => e
  * Where the database is: all that a command needs which works on the database and serves nothing.
  * @throws ConfigError
  */
-export const readDatabaseSettings = (environment: Environment): Pick<Config, 'database_url' | 'data_dir'> => {
-  const text = textOf(environment, 'DATABASE_URL')
-  const parsed = text === undefined ? undefined : parseDatabaseUrl(text)
-  if (typeof parsed === 'string') throw new ConfigError([`DATABASE_URL ${parsed}`])
-  return { database_url: parsed?.value, data_dir: textOf(environment, 'TENANTRY_DATA_DIR') ?? DATA_DIR }
+export const readDatabaseSettings = (
+  environment: Environment,
+): Pick<Config, 'database_url' | 'database_direct_url' | 'data_dir'> => {
+  const [database_url, database_direct_url] = ['DATABASE_URL', 'DATABASE_DIRECT_URL'].map((name) => {
+    const text = textOf(environment, name)
+    const parsed = text === undefined ? undefined : parseDatabaseUrl(text)
+    if (typeof parsed === 'string') throw new ConfigError([`${name} ${parsed}`])
+    return parsed?.value
+  })
+  return { database_url, database_direct_url, data_dir: textOf(environment, 'TENANTRY_DATA_DIR') ?? DATA_DIR }
 }
 
 /**
@@ -94,6 +105,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const port = readOr('PORT', parsePort, 3000)
   const metrics_port = read('METRICS_PORT', parsePort)?.value
   const database_url = read('DATABASE_URL', parseDatabaseUrl)?.value
+  const database_direct_url = read('DATABASE_DIRECT_URL', parseDatabaseUrl)?.value
+  const database_pool = readOr('TENANTRY_DATABASE_POOL', parsePool, DATABASE_POOL)
   const issuer = read('TENANTRY_ISSUER', parseIssuer)?.value
   const root_api_key = read('TENANTRY_ROOT_API_KEY', parseRootKey)?.value
   const encryption_key = read('TENANTRY_ENCRYPTION_KEY', parseKey)?.value
@@ -107,6 +120,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const drain_delay_ms = readOr('TENANTRY_DRAIN_DELAY_MS', millisecondsUpTo(LONGEST_DRAIN_MS), 0)
   const log_level = readOr('LOG_LEVEL', parseLogLevel, 'info')
 
+  if (text('DATABASE_URL') === undefined && text('DATABASE_DIRECT_URL') !== undefined)
+    problems.push('DATABASE_DIRECT_URL goes with DATABASE_URL: it is the same database past a pooler')
   if (text('DATABASE_URL') !== undefined) {
     for (const name of ['TENANTRY_ISSUER', 'TENANTRY_ROOT_API_KEY', 'TENANTRY_ENCRYPTION_KEY']) {
       if (text(name) === undefined) problems.push(`${name} is required with DATABASE_URL; ${HINTS[name]}`)
@@ -120,6 +135,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     port,
     metrics_port,
     database_url,
+    database_direct_url,
+    database_pool,
     data_dir: text('TENANTRY_DATA_DIR') ?? DATA_DIR,
     issuer: issuer ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     root_api_key,
@@ -210,6 +227,13 @@ const wholeUpTo =
   }
 
 const millisecondsUpTo = (most: number) => wholeUpTo(most, 'milliseconds')
+
+const parsePool = (text: string): Parsed<number> => {
+  const value = Number(text)
+  return /^\d+$/.test(text) && value >= 1 && value <= LARGEST_POOL
+    ? { value }
+    : `must be a whole number of connections from 1 to ${LARGEST_POOL}`
+}
 
 const parseLogLevel = (text: string): Parsed<LogLevel> => {
   const value = LOG_LEVELS.find((level) => level === text)

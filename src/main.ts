@@ -11,6 +11,7 @@ import { noteAddress } from './database/directory-address.ts'
 import { makeLog, standardOutput } from './http/logging.ts'
 import { metricsServer } from './metrics/handlers.ts'
 import { type Service, startService } from './service.ts'
+import { WaitingRoom } from './starting.ts'
 import { drain, firstSignal } from './stopping.ts'
 
 export interface ServeOptions {
@@ -29,7 +30,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   const onTerminal = process.stdout.isTTY === true
   // A terminal shows the banner and what goes wrong; every request would drown it.
   const log = makeLog(onTerminal && !process.env.LOG_LEVEL ? 'warn' : config.log_level, standardOutput())
-  const service = await startService(config, log)
+  const service = await open(config, log, signal)
   const started = await start(service, config, options).catch(async (error: unknown) => {
     await service.close()
     throw error
@@ -45,6 +46,18 @@ export const serve = async (options: ServeOptions): Promise<void> => {
       log.fatal({ err: error }, 'could not stop in order')
       process.exit(1)
     })
+}
+
+/** Waits for the database, however long that takes; the first signal ends the waiting. */
+const open = async (config: Config, log: Logger, signal: Promise<NodeJS.Signals>): Promise<Service> => {
+  const stopping = new AbortController()
+  signal.then(() => stopping.abort(new CommandError('told to stop before the service could start')))
+  const room = new WaitingRoom(config, log, stopping.signal)
+  try {
+    return await startService(config, log, (obstacle) => room.wait(obstacle))
+  } finally {
+    await room.close()
+  }
 }
 
 /**

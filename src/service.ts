@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import { type Config, ConfigError } from './config.ts'
 import { openPostgres } from './database/connection.ts'
 import { openDirectory } from './database/directory.ts'
+import { isStarting, wordsOf } from './database/faults.ts'
 import { roleFault, schemaFault } from './database/migrations.ts'
 import { Database } from './database/scope.ts'
 import type { Pause } from './freshness/settling.ts'
@@ -16,6 +17,7 @@ import { Seal, SealError } from './sealing.ts'
 import type { Algorithm } from './signing-keys/generation.ts'
 import { KeyRing } from './signing-keys/key-ring.ts'
 import { turnKeysIfDue } from './signing-keys/schedule.ts'
+import type { Obstacle } from './starting.ts'
 import { eraseDueTenants } from './tenants/erasure.ts'
 
 const MINUTE_MS = 60_000
@@ -48,16 +50,19 @@ const openEmbedded = async (config: Config): Promise<Opened> => {
   }
 }
 
-/** @throws ConfigError when the role or the schema is not what the service needs */
-const openServer = async (url: string, { root_api_key, encryption_key }: Config, log: Logger): Promise<Opened> => {
+/** Told of what is in the way; the next try follows when it resolves. */
+export type Wait = (obstacle: Obstacle) => Promise<void>
+
+/** @throws ConfigError when the role is not one that the service may use, and what `wait` throws */
+const openServer = async (url: string, config: Config, log: Logger, wait: Wait): Promise<Opened> => {
+  const { root_api_key, encryption_key, database_direct_url: direct_url, database_pool: pool } = config
   if (root_api_key === undefined || encryption_key === undefined)
     throw new Error('readConfig demands both with DATABASE_URL')
-  const database = new Database(
-    openPostgres(url, (error) => log.warn({ err: error }, 'an idle database connection broke')),
-  )
+  const onIdleError = (error: Error): void => log.warn({ err: error }, 'an idle database connection broke')
+  const database = new Database(openPostgres(url, onIdleError, { direct_url, pool }))
   try {
-    const faults = [await roleFault(database), await schemaFault(database)].filter((fault) => fault !== undefined)
-    if (faults.length > 0) throw new ConfigError(faults)
+    for (let obstacle = await findObstacle(database); obstacle; obstacle = await findObstacle(database))
+      await wait(obstacle)
   } catch (error) {
     await database.close()
     throw error
@@ -65,9 +70,23 @@ const openServer = async (url: string, { root_api_key, encryption_key }: Config,
   return { database, root_api_key, encryption_key, root_api_key_file: undefined }
 }
 
-export const startService = async (config: Config, log: Logger): Promise<Service> => {
+/** What is in the way of serving from this database and may pass. @throws what does not pass by waiting */
+const findObstacle = async (database: Database): Promise<Obstacle | undefined> => {
+  try {
+    const role = await roleFault(database)
+    if (role !== undefined) throw new ConfigError([role])
+    const schema = await schemaFault(database)
+    return schema === undefined ? undefined : { name: 'schema', detail: schema }
+  } catch (error) {
+    if (!isStarting(error)) throw error
+    return { name: 'database', detail: `the database does not answer (${wordsOf(error)})` }
+  }
+}
+
+export const startService = async (config: Config, log: Logger, wait: Wait): Promise<Service> => {
   const { database_url } = config
-  const opened = database_url === undefined ? await openEmbedded(config) : await openServer(database_url, config, log)
+  const opened =
+    database_url === undefined ? await openEmbedded(config) : await openServer(database_url, config, log, wait)
   return assembleService(opened, config, log, () => new Date())
 }
 
@@ -145,12 +164,14 @@ const startChores = (chores: Chores, log: Logger): (() => Promise<void>) => {
   }
   const all = Object.keys(chores)
   let running = Promise.resolve()
-  const timer = setInterval(() => {
+  const goOn = (): void => {
+    timer = setTimeout(goOn, MINUTE_MS).unref()
     running = running.then(() => run(all))
-  }, MINUTE_MS)
-  timer.unref()
+  }
+  // Replicas that started together must not all come at the same second, every minute.
+  let timer = setTimeout(goOn, Math.random() * MINUTE_MS).unref()
   return async () => {
-    clearInterval(timer)
+    clearTimeout(timer)
     await running
     await run(all.slice(0, 1))
   }

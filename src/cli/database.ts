@@ -11,8 +11,9 @@ export interface LookedAt {
 /** @throws DirectoryInUse, ConfigError */
 export const openToLook = async ({
   database_url,
+  database_direct_url,
   data_dir,
-}: Pick<Config, 'database_url' | 'data_dir'>): Promise<LookedAt> => {
+}: Pick<Config, 'database_url' | 'database_direct_url' | 'data_dir'>): Promise<LookedAt> => {
   const { Database } = await import('../database/scope.ts')
   if (database_url === undefined) {
     const { openExistingDirectory } = await import('../database/directory.ts')
@@ -21,5 +22,8 @@ export const openToLook = async ({
   }
   const { openPostgres } = await import('../database/connection.ts')
   // A connection that breaks while idle is replaced; the next query says so if the database is gone.
-  return { database: new Database(openPostgres(database_url, () => {})), encryption_key: undefined }
+  return {
+    database: new Database(openPostgres(database_url, () => {}, { direct_url: database_direct_url })),
+    encryption_key: undefined,
+  }
 }

@@ -12,6 +12,8 @@ export const addServeCommand = (program: Command): void => {
 Settings:
   HOST, PORT                  where to listen (127.0.0.1, 3000; port 0 takes a free one)
   DATABASE_URL                PostgreSQL 15 or later; unset, the embedded database in TENANTRY_DATA_DIR (./.tenantry)
+  DATABASE_DIRECT_URL         the same database past a pooler, if DATABASE_URL leads through one
+  TENANTRY_DATABASE_POOL      how many connections requests share (10)
   TENANTRY_ISSUER             the public base URL, which tokens carry as iss *
   TENANTRY_ROOT_API_KEY       the first API key, at least 32 characters *
   TENANTRY_ENCRYPTION_KEY     32 random bytes as base64; seals the signing keys *

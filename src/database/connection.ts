@@ -59,15 +59,18 @@ export const embeddedConnection = (client: PGlite): Connection => {
 }
 
 const POOL = {
-  max: 10,
   connectionTimeoutMillis: 3_000, // a database that is away shows as 503 within this
   idleTimeoutMillis: 30_000,
-  statement_timeout: 15_000,
-  lock_timeout: 10_000, // writers in one tenant queue; longer than this is not a queue but a fault
-  idle_in_transaction_session_timeout: 30_000,
   query_timeout: 20_000, // of the client: a host that lost its power never answers, and nothing else would notice
   keepAlive: true,
   application_name: 'tenantry',
+}
+
+/** What PostgreSQL itself ends. `tenantry migrate` gives them to the service's role too, for whoever comes through a pooler. */
+export const LIMITS = {
+  statement_timeout: 15_000,
+  lock_timeout: 10_000, // writers in one tenant queue; longer than this is not a queue but a fault
+  idle_in_transaction_session_timeout: 30_000,
 }
 
 /**
@@ -86,10 +89,11 @@ const transactOn = async <T>(pool: pg.Pool, work: Work<T>): Promise<T> => {
   }
 }
 
+/** Through a pooler nothing is prepared by name: the next transaction may be on another connection, which lacks it. */
 const valueOn =
-  (pool: pg.Pool): Connection['value'] =>
+  (pool: pg.Pool, isPooled = false): Connection['value'] =>
   async ({ name, text }, parameters) => {
-    const { rows } = await pool.query<{ value: unknown }>({ name, text, values: parameters })
+    const { rows } = await pool.query<{ value: unknown }>({ ...(isPooled ? {} : { name }), text, values: parameters })
     return rows[0]?.value
   }
 
@@ -101,16 +105,33 @@ const openPool = (settings: pg.PoolConfig, onIdleError: (error: Error) => void):
   return pool
 }
 
+export interface Route {
+  /** The same database past a pooler in transaction mode; given, it means that the other address leads through one. */
+  direct_url?: string | undefined
+  /** How many connections requests share. */
+  pool?: number | undefined
+}
+
+const POOLED = 10
+
 /** @param onIdleError told of connections that break while idle; the pool replaces them */
-export const openPostgres = (url: string, onIdleError: (error: Error) => void): Connection => {
-  const pool = openPool({ ...POOL, connectionString: url }, onIdleError)
+export const openPostgres = (
+  url: string,
+  onIdleError: (error: Error) => void,
+  { direct_url, pool: max = POOLED }: Route = {},
+): Connection => {
+  const isPooled = direct_url !== undefined
+  // A pooler refuses settings of a connection that it would have to give to others as well.
+  const route = { ...POOL, ...(isPooled ? {} : LIMITS), connectionString: url }
+  const pool = openPool({ ...route, max }, onIdleError)
   // Not of the same pool: a service that is busy is still ready, and one that is not is asked no more.
-  const probe = openPool({ ...POOL, connectionString: url, max: 1 }, onIdleError)
-  const aside = openPool({ ...POOL, connectionString: url, max: 1 }, onIdleError)
+  const probe = openPool({ ...route, max: 1 }, onIdleError)
+  const direct = { ...POOL, ...LIMITS, connectionString: direct_url ?? url }
+  const aside = openPool({ ...direct, max: 1 }, onIdleError)
   return {
     kind: 'postgres',
     transaction: (work) => transactOn(pool, work),
-    value: valueOn(pool),
+    value: valueOn(pool, isPooled),
     valueAside: valueOn(aside),
     ping: async () => void (await probe.query('select 1')),
     pool: () => ({

@@ -52,5 +52,14 @@ export const isAway = (error: unknown): boolean => {
   return code === undefined ? AWAY_MESSAGE.test(message) : AWAY.has(code) || AWAY_CLASS.test(code)
 }
 
+/** The same, and waiting may help: no login was refused. */
+export const isStarting = (error: unknown): boolean => isAway(error) && !/^28/.test(causeOf(error).code ?? '')
+
 /** Waited too long for a lock or a statement: try again later. */
 export const isTimeout = (error: unknown): boolean => ['55P03', '57014'].includes(causeOf(error).code ?? '')
+
+/** What went wrong, in the words of whoever found it. */
+export const wordsOf = (error: unknown): string => {
+  const { code, message } = causeOf(error)
+  return message || code || 'it says nothing'
+}

@@ -1,41 +1,29 @@
-// Applies the numbered SQL files of drizzle/, and tells whether a database has them.
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+// Brings a database to the schema of this version, lets the service's role in, and tells whether a database is what this
+// version needs.
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
-import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
-import { migrate as migratePg } from 'drizzle-orm/node-postgres/migrator'
-import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
-import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator'
 import pg from 'pg'
 import { ConfigError } from '../config.ts'
+import { persist } from '../patience.ts'
+import { applyPending } from './applying.ts'
+import { LIMITS } from './connection.ts'
+import { isStarting, wordsOf } from './faults.ts'
+import { nameOf, newestApplied, pendingAfter, readJournal } from './journal.ts'
+import { type PlannedMigration, planOf } from './planning.ts'
 import type { Database } from './scope.ts'
-
-const FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url))
-// A schema of its own: the application that shares the database may use drizzle too.
-const OPTIONS = { migrationsFolder: FOLDER, migrationsSchema: 'tenantry_migrations', migrationsTable: 'applied' }
 
 // Any number that nobody else in the database is likely to lock.
 const ADVISORY_LOCK = 7_305_116_839
 
-interface Journal {
-  entries: { tag: string; when: number }[]
-}
-
-const journal = (): Journal['entries'] => {
-  const { entries }: Journal = JSON.parse(readFileSync(`${FOLDER}/meta/_journal.json`, 'utf8')) // drizzle's own format
-  return entries
-}
-
 /** The service reads which migrations are applied, to refuse a schema that it does not know. */
-const LET_SERVICE_READ = sql`grant usage on schema tenantry_migrations to tenantry_platform`
-const LET_SERVICE_SELECT = sql`grant select on tenantry_migrations.applied to tenantry_platform`
+const LET_SERVICE_READ = [
+  'grant usage on schema tenantry_migrations to tenantry_platform',
+  'grant select on tenantry_migrations.applied to tenantry_platform',
+]
 
 export const migrateEmbedded = async (client: PGlite): Promise<void> => {
-  const database = drizzlePglite(client)
-  await migratePglite(database, OPTIONS)
-  await database.execute(LET_SERVICE_READ)
-  await database.execute(LET_SERVICE_SELECT)
+  await applyPending(client)
+  for (const statement of LET_SERVICE_READ) await client.query(statement)
 }
 
 /** A role that the service logs in as; with a password it is made if it does not exist. */
@@ -52,41 +40,71 @@ export interface Migrated {
   applied: string[]
 }
 
+interface Progress {
+  /** How long the database may take to answer: it may be starting, too. */
+  wait_ms?: number
+  onWait?(what: string): void
+}
+
 /**
  * Migrates as the owner, one process at a time, and lets the service's role switch to the roles it works as.
  * @throws ConfigError when the role does not exist and there is no password to make it with
  */
-export const migratePostgres = async (url: string, role: ServiceRole | undefined): Promise<Migrated> => {
-  const client = new pg.Client({ connectionString: url, application_name: 'tenantry migrate' })
-  await client.connect()
+export const migratePostgres = async (
+  url: string,
+  role: ServiceRole | undefined,
+  { wait_ms = 0, onWait }: Progress = {},
+): Promise<Migrated> => {
+  const client = await connect(url, wait_ms, onWait)
   try {
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
-    const database = drizzlePg(client)
     if (role) await ensureServiceRole(client, role)
-    const before = await countApplied(client)
-    await migratePg(database, OPTIONS)
-    await database.execute(LET_SERVICE_READ)
-    await database.execute(LET_SERVICE_SELECT)
+    const before = await applyPending(client, {
+      onWait: (name, tries) => onWait?.(`${name} did not get its lock, ${tries} times now`),
+    })
+    for (const statement of LET_SERVICE_READ) await client.query(statement)
     const names = new Set([...(role ? [role.name] : []), ...(await admittedBefore(client))])
     for (const name of names) await admitServiceRole(client, name)
-    const tags = journal().map(({ tag }) => tag)
-    const from = tags[Math.min(before, tags.length) - 1] ?? null // a newer version may have been here
-    return { from, to: tags.at(-1) ?? '', applied: tags.slice(before) }
+    return migrated(before)
   } finally {
     await client.end() // releases the lock
   }
 }
 
-const countApplied = async (client: pg.Client): Promise<number> => {
-  const { rows } = await client.query<{ there: boolean }>(
-    `select to_regclass('tenantry_migrations.applied') is not null as there`,
-  )
-  if (!rows[0]?.there) return 0
-  const { rows: counts } = await client.query<{ count: number }>(
-    'select count(*)::int as count from tenantry_migrations.applied',
-  )
-  return counts[0]?.count ?? 0
+/** What would be done, and how. Nothing is. */
+export interface Plan extends Omit<Migrated, 'applied'> {
+  pending: PlannedMigration[]
 }
+
+export const planMigrations = async (url: string, { wait_ms = 0, onWait }: Progress = {}): Promise<Plan> => {
+  const client = await connect(url, wait_ms, onWait)
+  try {
+    const before = await newestApplied(client)
+    const { from, to } = migrated(before)
+    return { from, to, pending: planOf(pendingAfter(before)) }
+  } finally {
+    await client.end()
+  }
+}
+
+const migrated = (before: number): Migrated => {
+  const applied = readJournal().filter(({ when }) => when > before)
+  return { from: nameOf(before), to: readJournal().at(-1)?.tag ?? '', applied: applied.map(({ tag }) => tag) }
+}
+
+const connect = (url: string, within_ms: number, onWait: Progress['onWait']): Promise<pg.Client> =>
+  persist(
+    async () => {
+      const client = new pg.Client({ connectionString: url, application_name: 'tenantry migrate' })
+      client.on('error', () => {}) // the statement under way fails, and says so
+      await client.connect()
+      return client
+    },
+    {
+      ...{ isWorthIt: isStarting, within_ms },
+      onFailure: (error) => onWait?.(`the database does not answer yet (${wordsOf(error)})`),
+    },
+  )
 
 // What the login role may do without switching: only the functions that carry their own scope.
 export const SERVICE_FUNCTIONS = [
@@ -119,6 +137,8 @@ const ensureServiceRole = async (client: pg.Client, { name, password }: ServiceR
   await client.query(
     `create role ${client.escapeIdentifier(name)} login noinherit password ${client.escapeLiteral(password)}`,
   )
+  for (const [setting, value] of Object.entries(LIMITS))
+    await client.query(`alter role ${client.escapeIdentifier(name)} set ${setting} = ${value}`)
 }
 
 /** Who works as the service already: an upgrade must not leave them without the functions that it brings. */
@@ -151,7 +171,7 @@ const admitServiceRole = async (client: pg.Client, name: string): Promise<void> 
 
 /** What is wrong with the schema for this version of the service; undefined when nothing is. */
 export const schemaFault = async (database: Database): Promise<string | undefined> => {
-  const newest = journal().at(-1)
+  const newest = readJournal().at(-1)
   const applied = await database
     .asPlatform('compare the schema with this version', async (tx) => {
       const { rows } = (await tx.execute(

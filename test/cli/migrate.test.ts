@@ -31,6 +31,7 @@ t.test(
     const migrate = ['migrate', '--grant-to', role]
 
     t.match(await run(['verify-history'], owner), { code: 78, err: /lacks migrations/ })
+    t.match(await run(['migrate', '--plan'], owner), { code: 0, out: /^\(nothing\) → \d{4}_\w+\n\n0000_tables\n/ })
     t.match(await run(migrate, owner), { code: 78, err: /TENANTRY_SERVICE_PASSWORD is needed/ })
     t.match(await run(migrate, { ...owner, TENANTRY_SERVICE_PASSWORD }), {
       code: 0,
@@ -56,7 +57,7 @@ t.test(
       out: /FAIL {2}settings: TENANTRY_ISSUER[\s\S]*ok {4}login role[\s\S]*FAIL {2}signing key/,
     })
     t.match(await run(['doctor'], { ...owner, ...settings }), { code: 1, out: /FAIL {2}login role: .*superuser/ })
-    t.match(await run(['migrate'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:9/x' }), {
+    t.match(await run(['migrate', '--wait', '1'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:9/x' }), {
       code: 1,
       err: /ECONNREFUSED/,
     })

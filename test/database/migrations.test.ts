@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { migratePostgres } from '../../src/database/migrations.ts'
+import { migratePostgres, planMigrations } from '../../src/database/migrations.ts'
 import { aReplica, someSecrets } from '../operations/replicas.ts'
 import { findPostgres, startPostgres } from '../support/postgres-server.mjs'
 import { made } from '../support/service.ts'
@@ -57,7 +57,7 @@ const isServed = async (t: Test, database: string): Promise<void> => {
 
 t.test('an owner who may neither make the roles nor has them is refused, and nothing is done', { skip }, async (t) => {
   const { database, url } = await aDatabaseOf(await anOwner('nocreaterole'))
-  await t.rejects(migratePostgres(url, undefined), { cause: { message: /permission denied to create role/ } })
+  await t.rejects(migratePostgres(url, undefined), { message: /permission denied to create role/ })
   const client = new pg.Client({ connectionString: urlOf(database, 'postgres', new URL(server?.url ?? '').password) })
   await client.connect()
   const { rows } = await client.query("select to_regnamespace('tenantry') as tenantry")
@@ -89,4 +89,34 @@ t.test('an owner who may not make roles migrates with those that it was granted'
   await asSuperuser(`grant tenantry_tenant, tenantry_platform to ${owner.name}`)
   t.not((await migratePostgres(url, SERVICE)).applied.length, 0, 'the service role has them already')
   await isServed(t, database)
+})
+
+const onDatabase = async (t: Test, database: string): Promise<pg.Client> => {
+  const client = new pg.Client({ connectionString: urlOf(database, 'postgres', new URL(server?.url ?? '').password) })
+  await client.connect()
+  t.teardown(() => client.end())
+  return client
+}
+
+t.test('a plan names what is pending, and nothing is done', { skip }, async (t) => {
+  const { database, url } = await aDatabaseOf(await anOwner('createrole'))
+  const plan = await planMigrations(url)
+  t.equal(plan.from, null)
+  t.equal(plan.pending.at(-1)?.name, plan.to)
+  const client = await onDatabase(t, database)
+  t.same((await client.query("select to_regnamespace('tenantry_migrations') as it")).rows, [{ it: null }])
+  await migratePostgres(url, SERVICE)
+  t.match(await planMigrations(url), { from: plan.to, to: plan.to, pending: [] })
+})
+
+t.test('it waits for a database that is not there yet, and not for ever', { skip }, async (t) => {
+  const { url } = await aDatabaseOf(await anOwner('createrole'))
+  const waited: string[] = []
+  const onWait = (what: string) => waited.push(what)
+  const nowhere = Object.assign(new URL(url), { port: '9' }).href
+  await t.rejects(planMigrations(nowhere, { wait_ms: 600, onWait }), { code: 'ECONNREFUSED' })
+  t.ok(waited.length > 0)
+  await t.rejects(planMigrations(Object.assign(new URL(url), { password: 'wrong' }).href, { wait_ms: 60_000 }), {
+    code: '28P01',
+  })
 })

@@ -20,6 +20,8 @@ export interface Process {
   child: ChildProcess
   /** Its address; undefined when it ends instead of listening. */
   listening: Promise<string | undefined>
+  /** When it has logged this. */
+  logged(pattern: RegExp): Promise<void>
   ended: Promise<End>
 }
 
@@ -36,13 +38,22 @@ export const serve = (t: Test, settings: Record<string, string>): Process => {
     stderr += chunk
   })
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stderr }))
+  const lines = readline.createInterface({ input: child.stdout })
+  const said: string[] = []
   const listening = new Promise<string>((resolve) => {
-    readline.createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.on('line', (line) => {
       const { msg, address } = JSON.parse(line)
+      said.push(msg)
       if (msg === 'listening') resolve(address)
     })
   })
-  return { child, ended, listening: Promise.race([listening, ended.then(() => undefined)]) }
+  const logged = async (pattern: RegExp): Promise<void> => {
+    while (!said.some((msg) => pattern.test(msg))) await Promise.race([once(lines, 'line'), ended.then(fail)])
+  }
+  const fail = (): never => {
+    throw new Error(`it ended without having logged that: ${stderr}`)
+  }
+  return { child, ended, listening: Promise.race([listening, ended.then(() => undefined)]), logged }
 }
 
 /** As a crash ends it: no farewell. */

@@ -69,21 +69,6 @@ t.test('as the owner of the tables', { skip }, async (t) => {
   await superuser('alter table tenantry.tenants owner to postgres')
 })
 
-t.test('on a database that nobody has migrated', { skip }, async (t) => {
-  const { url, superuser } = await aDatabase()
-  await superuser('drop schema tenantry cascade')
-  await superuser('drop schema tenantry_migrations cascade')
-  isRefusal(t, await serve(t, settingsFor(url ?? '')).ended, /lacks migrations.*tenantry migrate/)
-})
-
-t.test('on a database that lacks the newest migration', { skip }, async (t) => {
-  const { url, superuser } = await aDatabase()
-  await superuser(
-    'delete from tenantry_migrations.applied where created_at = (select max(created_at) from tenantry_migrations.applied)',
-  )
-  isRefusal(t, await serve(t, settingsFor(url ?? '')).ended, /lacks migrations.*tenantry migrate/)
-})
-
 t.test('with another encryption key than the one that sealed the signing key', { skip }, async (t) => {
   const { url } = await aDatabase()
   await (await aReplica(t, url, secrets)).stop()

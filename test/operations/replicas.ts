@@ -27,16 +27,23 @@ export interface Replica {
   stop(): Promise<void>
 }
 
+interface Options {
+  pause?: Pause
+  staleness_ms?: number
+  /** Past the pooler that the other address leads through. */
+  direct_url?: string | undefined
+}
+
 /** A service with a pool of its own on this database; stopped when the test ends, if not before. */
 export const aReplica = async (
   t: Test,
   url: string | undefined,
   secrets: Secrets,
-  { pause, staleness_ms = TEST_CONFIG.staleness_ms }: { pause?: Pause; staleness_ms?: number } = {},
+  { pause, staleness_ms = TEST_CONFIG.staleness_ms, direct_url }: Options = {},
 ): Promise<Replica> => {
   if (url === undefined) throw new Error('replicas need a server')
   const log = makeLog('silent')
-  const database = new Database(openPostgres(url, () => {}))
+  const database = new Database(openPostgres(url, () => {}, { direct_url }))
   const opened = { database, ...secrets, root_api_key_file: undefined }
   const service = await assembleService(opened, { ...TEST_CONFIG, staleness_ms }, log, () => new Date(), pause)
   let stopped: Promise<void> | undefined
