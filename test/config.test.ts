@@ -30,6 +30,8 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       host: '127.0.0.1',
       port: 3000,
       database_url: undefined,
+      database_direct_url: undefined,
+      database_pool: 10,
       data_dir: './.tenantry',
       issuer: 'http://127.0.0.1:3000',
     },
@@ -48,6 +50,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
 t.test('every setting is read', async (t) => {
   const config = readConfig({
     ...SERVER,
+    ...{ DATABASE_DIRECT_URL: 'postgres://tenantry:secret@pg:5432/tenantry', TENANTRY_DATABASE_POOL: '20' },
     ...{ HOST: '0.0.0.0', PORT: '8080', METRICS_PORT: '9090', TENANTRY_DATA_DIR: '/data', LOG_LEVEL: 'debug' },
     TENANTRY_AUDIENCES: 'https://a.example, urn:b',
     TENANTRY_PREVIOUS_ENCRYPTION_KEY: PREVIOUS_KEY,
@@ -62,6 +65,8 @@ t.test('every setting is read', async (t) => {
       port: 8080,
       metrics_port: 9090,
       database_url: SERVER.DATABASE_URL,
+      database_direct_url: 'postgres://tenantry:secret@pg:5432/tenantry',
+      database_pool: 20,
       data_dir: '/data',
       issuer: SERVER.TENANTRY_ISSUER,
     },
@@ -103,6 +108,11 @@ t.test('in production an embedded database is never what somebody forgot to say 
   t.match(problemsOf({ NODE_ENV: 'production' }), [/^DATABASE_URL is not set, and NODE_ENV is production/])
   t.same(problemsOf({ NODE_ENV: 'production', TENANTRY_DATA_DIR: '/data' }), [], 'it was asked for')
   t.same(problemsOf({ NODE_ENV: 'production', ...SERVER }), [])
+})
+
+t.test('the way past a pooler is no database of its own', async (t) => {
+  t.match(problemsOf({ DATABASE_DIRECT_URL: SERVER.DATABASE_URL }), [/^DATABASE_DIRECT_URL goes with DATABASE_URL/])
+  t.match(problemsOf({ TENANTRY_DATABASE_POOL: '0' }), [/^TENANTRY_DATABASE_POOL must be/])
 })
 
 t.test('everything that is wrong is told at once, each by its name', async (t) => {
