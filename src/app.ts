@@ -54,11 +54,12 @@ import type { KeyRing } from './signing-keys/key-ring.ts'
 import { tenantHandlers } from './tenants/handlers.ts'
 import { TokenHolders } from './tokens/authentication.ts'
 import { tokenHandlers } from './tokens/handlers.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 /** Read once, however many services there are in a process. */
 const CONTRACT = readContract(new URL('../openapi.yaml', import.meta.url)) as { [key: string]: unknown }
 const OPERATIONS = operationsOf(CONTRACT)
-const { version: VERSION } = CONTRACT.info as { version: string }
+export const { version: VERSION } = CONTRACT.info as { version: string }
 /** An item of a batch is judged as the single check that it stands for. */
 const FIND_FAULTS = findFaultsOf(bodySchemaOf(OPERATIONS, 'evaluateAccess'))
 
@@ -85,6 +86,8 @@ export interface Services {
   clock: Clock
   log: FastifyBaseLogger
   lifecycle: Lifecycle
+  /** Where traces are sent somewhere. */
+  tracing?: Pick<Tracing, 'install'> | undefined
   /** What passes time before an answer; a timer. */
   pause?: Pause | undefined
 }
@@ -110,6 +113,7 @@ export const buildApp = async ({
   clock,
   log,
   lifecycle,
+  tracing,
   pause,
 }: Services): Promise<App> => {
   const fastify = Fastify({
@@ -129,6 +133,7 @@ export const buildApp = async ({
     routerOptions: { maxParamLength: LONGEST_URL },
     ...problemsBeforeRouting(config.issuer),
   })
+  await tracing?.install(fastify)
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
   fastify.addHook(

@@ -35,6 +35,8 @@ export interface Config {
   ready_grace_ms: number
   /** How long requests are still taken after the signal to stop, in milliseconds. */
   drain_delay_ms: number
+  /** Whether traces are sent somewhere; where to is OpenTelemetry's own to read. */
+  traces: boolean
   log_level: LogLevel
 }
 
@@ -118,6 +120,9 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const staleness_ms = readOr('TENANTRY_STALENESS_MS', millisecondsUpTo(LONGEST_STALENESS_MS), STALENESS_MS)
   const ready_grace_ms = readOr('TENANTRY_READY_GRACE_MS', millisecondsUpTo(LONGEST_GRACE_MS), READY_GRACE_MS)
   const drain_delay_ms = readOr('TENANTRY_DRAIN_DELAY_MS', millisecondsUpTo(LONGEST_DRAIN_MS), 0)
+  const traces =
+    text('OTEL_SDK_DISABLED') !== 'true' &&
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'].some((name) => read(name, parseEndpoint))
   const log_level = readOr('LOG_LEVEL', parseLogLevel, 'info')
 
   if (text('DATABASE_URL') === undefined && text('DATABASE_DIRECT_URL') !== undefined)
@@ -149,6 +154,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     staleness_ms,
     ready_grace_ms,
     drain_delay_ms,
+    traces,
     log_level,
   })
 }
@@ -175,6 +181,11 @@ const parseDatabaseUrl = (text: string): Parsed<string> =>
   URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol)
     ? { value: text }
     : 'must be a URL like postgres://user:password@host:5432/database'
+
+const parseEndpoint = (text: string): Parsed<string> =>
+  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+    ? { value: text }
+    : 'must be a URL like http://collector.example.com:4318'
 
 const parseIssuer = (text: string): Parsed<string> => {
   if (!URL.canParse(text)) return 'must be a URL like https://tenantry.example.com'

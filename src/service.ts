@@ -1,9 +1,9 @@
 // Opens everything a running service needs, in order, and closes it again. The process around it is main.ts.
 import type { Logger } from 'pino'
-import { type App, buildApp } from './app.ts'
+import { type App, buildApp, VERSION } from './app.ts'
 import type { Clock } from './clock.ts'
 import { type Config, ConfigError } from './config.ts'
-import { openPostgres } from './database/connection.ts'
+import { type Connection, openPostgres } from './database/connection.ts'
 import { openDirectory } from './database/directory.ts'
 import { isStarting, wordsOf } from './database/faults.ts'
 import { roleFault, schemaFault } from './database/migrations.ts'
@@ -19,6 +19,7 @@ import { KeyRing } from './signing-keys/key-ring.ts'
 import { turnKeysIfDue } from './signing-keys/schedule.ts'
 import type { Obstacle } from './starting.ts'
 import { eraseDueTenants } from './tenants/erasure.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 const MINUTE_MS = 60_000
 
@@ -38,12 +39,18 @@ export interface Opened {
   root_api_key: string
   encryption_key: Buffer
   root_api_key_file: string | undefined
+  /** Where traces are sent somewhere. */
+  tracing?: Tracing | undefined
 }
 
-const openEmbedded = async (config: Config): Promise<Opened> => {
+const databaseOn = (connection: Connection, tracing: Tracing | undefined): Database =>
+  new Database(tracing?.traced(connection) ?? connection)
+
+const openEmbedded = async (config: Config, tracing: Tracing | undefined): Promise<Opened> => {
   const directory = await openDirectory(config.data_dir)
   return {
-    database: new Database(directory.connection),
+    database: databaseOn(directory.connection, tracing),
+    tracing,
     root_api_key: config.root_api_key ?? directory.root_api_key,
     encryption_key: config.encryption_key ?? directory.encryption_key,
     root_api_key_file: config.root_api_key === undefined ? directory.root_api_key_file : undefined,
@@ -53,13 +60,19 @@ const openEmbedded = async (config: Config): Promise<Opened> => {
 /** Told of what is in the way; the next try follows when it resolves. */
 export type Wait = (obstacle: Obstacle) => Promise<void>
 
+interface Surroundings {
+  log: Logger
+  wait: Wait
+  tracing: Tracing | undefined
+}
+
 /** @throws ConfigError when the role is not one that the service may use, and what `wait` throws */
-const openServer = async (url: string, config: Config, log: Logger, wait: Wait): Promise<Opened> => {
+const openServer = async (url: string, config: Config, { log, wait, tracing }: Surroundings): Promise<Opened> => {
   const { root_api_key, encryption_key, database_direct_url: direct_url, database_pool: pool } = config
   if (root_api_key === undefined || encryption_key === undefined)
     throw new Error('readConfig demands both with DATABASE_URL')
   const onIdleError = (error: Error): void => log.warn({ err: error }, 'an idle database connection broke')
-  const database = new Database(openPostgres(url, onIdleError, { direct_url, pool }))
+  const database = databaseOn(openPostgres(url, onIdleError, { direct_url, pool }), tracing)
   try {
     for (let obstacle = await findObstacle(database); obstacle; obstacle = await findObstacle(database))
       await wait(obstacle)
@@ -67,7 +80,7 @@ const openServer = async (url: string, config: Config, log: Logger, wait: Wait):
     await database.close()
     throw error
   }
-  return { database, root_api_key, encryption_key, root_api_key_file: undefined }
+  return { database, root_api_key, encryption_key, root_api_key_file: undefined, tracing }
 }
 
 /** What is in the way of serving from this database and may pass. @throws what does not pass by waiting */
@@ -85,8 +98,10 @@ const findObstacle = async (database: Database): Promise<Obstacle | undefined> =
 
 export const startService = async (config: Config, log: Logger, wait: Wait): Promise<Service> => {
   const { database_url } = config
-  const opened =
-    database_url === undefined ? await openEmbedded(config) : await openServer(database_url, config, log, wait)
+  const tracing = config.traces ? (await import('./tracing/tracing.ts')).startTracing(VERSION) : undefined
+  const opened = await (database_url === undefined
+    ? openEmbedded(config, tracing)
+    : openServer(database_url, config, { log, wait, tracing }))
   return assembleService(opened, config, log, () => new Date())
 }
 
@@ -111,7 +126,7 @@ export const assembleService = async (
   clock: Clock,
   pause?: Pause,
 ): Promise<Service> => {
-  const { database, root_api_key, root_api_key_file } = opened
+  const { database, root_api_key, root_api_key_file, tracing } = opened
   try {
     const { signing_algorithm: algorithm, previous_encryption_key: previous } = config
     const seal = new Seal(opened.encryption_key, ...(previous ? [previous] : []))
@@ -119,13 +134,15 @@ export const assembleService = async (
     const keys = new KeyRing(database, seal, clock)
     await keys.publicKeys() // in memory from the start: a database that is away then takes them from nobody
     const lifecycle: Lifecycle = { draining: false }
-    const app = await buildApp({ config, database, platform, keys, algorithm, seal, clock, log, lifecycle, pause })
+    const services = { config, database, platform, keys, algorithm, seal, clock, log, lifecycle, tracing, pause }
+    const app = await buildApp(services)
     const stopChores = startChores(choresOf(app, { database, seal, algorithm, clock }), log)
     const close = async (): Promise<void> => {
       lifecycle.draining = true
       await app.close()
       await stopChores()
       await database.close()
+      await tracing?.stop()
     }
     return { app, database, lifecycle, root_api_key, root_api_key_file, close }
   } catch (error) {

@@ -43,7 +43,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       log_level: 'info',
     },
     ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
-    ...{ staleness_ms: 500, metrics_port: undefined, ready_grace_ms: 10_000, drain_delay_ms: 0 },
+    ...{ staleness_ms: 500, metrics_port: undefined, ready_grace_ms: 10_000, drain_delay_ms: 0, traces: false },
   })
 })
 
@@ -58,6 +58,7 @@ t.test('every setting is read', async (t) => {
     TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
     TENANTRY_STALENESS_MS: '0',
     ...{ TENANTRY_READY_GRACE_MS: '0', TENANTRY_DRAIN_DELAY_MS: '5000' },
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
   })
   t.same(config, {
     ...{
@@ -77,7 +78,7 @@ t.test('every setting is read', async (t) => {
       log_level: 'debug',
     },
     ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA', allow_loopback_issuers: true },
-    ...{ staleness_ms: 0, ready_grace_ms: 0, drain_delay_ms: 5000 },
+    ...{ staleness_ms: 0, ready_grace_ms: 0, drain_delay_ms: 5000, traces: true },
   })
   t.throws(() => Object.assign(config, { port: 1 }), TypeError, 'and cannot be changed afterwards')
 })
@@ -143,6 +144,7 @@ t.test('each setting refuses what it cannot be', async (t) => {
     ['PORT', ['-1', '65536', '3000.5', '0x50', '1e3', '80 80', 'abc']],
     ['TENANTRY_READY_GRACE_MS', ['-1', '300001', '10s']],
     ['TENANTRY_DRAIN_DELAY_MS', ['60001', 'no']],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', ['collector:4318']],
     ['METRICS_PORT', ['http', '65536']],
     ['TENANTRY_STALENESS_MS', ['-1', '5001', '0.5', '1e2', '500ms']],
     ['DATABASE_URL', ['db', 'http://db/x', 'postgres', 'mysql://db/x']],

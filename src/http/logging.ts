@@ -5,6 +5,7 @@ import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino'
 import type { LogLevel } from '../config.ts'
 import { hook } from './hooks.ts'
 import type { Principal } from './principal.ts'
+import { traceIdIn } from './trace-context.ts'
 
 /** The innermost cause, by name, code and place. drizzle's message lists a query's values, so its wrapper is left out. */
 const describe = (error: unknown): unknown => {
@@ -49,6 +50,11 @@ export class RequestLog implements FastifyBaseLogger {
   identify(principal: Principal): void {
     this.#fields.principal = `${principal.kind}:${principal.id}`
     if (principal.tenant_id !== null) this.#fields.principal_tenant_id = principal.tenant_id
+  }
+
+  /** Part of which trace it is. */
+  follow(trace_id: string): void {
+    this.#fields.trace_id = trace_id
   }
 
   /** The one line that every request has. */
@@ -98,14 +104,18 @@ export class RequestLog implements FastifyBaseLogger {
 // shortest root key has 32 characters.
 const KNOWN_SEGMENT = /^(?:[a-z0-9_.-]{0,31}|[0-9a-f-]{36})$/
 
-const pathOf = (url: string): string =>
+/** As it is logged. */
+export const pathOf = (url: string): string =>
   (url.split('?', 1)[0] ?? '')
     .split('/')
     .map((segment) => (KNOWN_SEGMENT.test(segment) ? segment : '…'))
     .join('/')
 
 export const installAccessLog = (app: FastifyInstance): void => {
-  app.setChildLoggerFactory((log, fields) => new RequestLog(log, fields))
+  app.setChildLoggerFactory((log, fields, _, { headers }) => {
+    const trace_id = traceIdIn(headers.traceparent)
+    return new RequestLog(log, trace_id === undefined ? fields : { ...fields, trace_id })
+  })
   app.addHook(
     'onResponse',
     hook((request, reply) => {
