@@ -65,7 +65,7 @@ export interface KubernetesObject {
     podSelector?: { matchLabels: Labels }
     template?: { metadata: Metadata; spec: PodSpec }
     rules?: { http: { paths: { path: string }[] } }[]
-    groups?: { rules: { alert: string; expr: string }[] }[]
+    groups?: { rules: { alert: string; expr: string; annotations: { runbook: string } }[] }[]
     strategy?: { rollingUpdate: { maxUnavailable: number } }
   }
 }

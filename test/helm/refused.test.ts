@@ -24,6 +24,8 @@ const WRONG: [title: string, args: string, message: RegExp][] = [
   ],
   ['one role for service and owner', 'migrations.database.existingSecret=tenantry-database', /are the same role/],
   ['a DSN twice', 'database.url=postgres://x@y/z', /database\.url goes neither/],
+  ['a way past the pooler without a host', 'database.directHost=postgres', /directHost goes with database\.host/],
+  ['a pool that the service would refuse', 'database.pool=0', /database\/pool/],
   ['both bounds of a budget', 'pdb.minAvailable=1', /exclude each other/],
   ['fewer at most than at least', 'autoscaling.enabled=true,autoscaling.maxReplicas=1', /is more than/],
   [

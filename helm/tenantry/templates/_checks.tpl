@@ -11,6 +11,12 @@
 {{- if and $v.database.url (or $v.database.existingSecret $v.database.host) -}}
 {{- $problems = append $problems "database.url goes neither with database.existingSecret nor with database.host" -}}
 {{- end -}}
+{{- if and $v.database.directHost (not $v.database.host) -}}
+{{- $problems = append $problems "database.directHost goes with database.host; in a Secret with whole DSNs, name database.secretKeys.directUrl" -}}
+{{- end -}}
+{{- if and $v.database.secretKeys.directUrl (or $v.database.host (not $v.database.existingSecret)) -}}
+{{- $problems = append $problems "database.secretKeys.directUrl needs database.existingSecret with whole DSNs; beside database.host, give database.directHost" -}}
+{{- end -}}
 {{- if not (or $v.credentials.existingSecret (and $v.credentials.rootApiKey $v.credentials.encryptionKey)) -}}
 {{- $problems = append $problems "credentials.existingSecret is required (or credentials.rootApiKey and credentials.encryptionKey, for a try)" -}}
 {{- end -}}

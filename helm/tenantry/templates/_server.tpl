@@ -108,6 +108,13 @@ volumeMounts:
 - { name: NODE_OPTIONS, value: {{ . | quote }} }
 {{- end }}
 {{ include "tenantry.databaseEnv" (dict "root" . "database" $v.database "secret" (include "tenantry.databaseSecret" .)) }}
+{{- if and $v.database.host $v.database.directHost }}
+- name: DATABASE_DIRECT_URL
+  value: {{ include "tenantry.databaseUrl" (dict "root" . "database" (merge (dict "host" $v.database.directHost "port" $v.database.directPort) $v.database)) | quote }}
+{{- else if and $v.database.secretKeys.directUrl (not $v.database.host) }}
+- name: DATABASE_DIRECT_URL
+  valueFrom: { secretKeyRef: { name: {{ include "tenantry.databaseSecret" . }}, key: {{ $v.database.secretKeys.directUrl }} } }
+{{- end }}
 - name: TENANTRY_ROOT_API_KEY
   valueFrom: { secretKeyRef: { name: {{ $credentials }}, key: {{ $v.credentials.keys.rootApiKey }} } }
 - name: TENANTRY_ENCRYPTION_KEY
