@@ -14,10 +14,13 @@ const filesIn = (folder: string): string[] =>
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
 
+/** Has a command of its own: `npm run test:faults`. */
+const ELSEWHERE = 'test/faults/'
+
 /** Folders whose files .taprc lists: they start processes, servers, or many things at once. */
 const alone = (): string[] => {
   const { include } = parse(readFileSync(new URL('.taprc', ROOT), 'utf8')) as { include: string[] }
-  return include.map((pattern) => pattern.replace('**/*.test.ts', ''))
+  return [ELSEWHERE, ...include.map((pattern) => pattern.replace('**/*.test.ts', ''))]
 }
 
 /** Every file that is not run alone is in one shard: a new one cannot be forgotten. */
