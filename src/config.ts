@@ -127,13 +127,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
 
   if (text('DATABASE_URL') === undefined && text('DATABASE_DIRECT_URL') !== undefined)
     problems.push('DATABASE_DIRECT_URL goes with DATABASE_URL: it is the same database past a pooler')
-  if (text('DATABASE_URL') !== undefined) {
-    for (const name of ['TENANTRY_ISSUER', 'TENANTRY_ROOT_API_KEY', 'TENANTRY_ENCRYPTION_KEY']) {
-      if (text(name) === undefined) problems.push(`${name} is required with DATABASE_URL; ${HINTS[name]}`)
-    }
-  } else if (text('NODE_ENV') === 'production' && text('TENANTRY_DATA_DIR') === undefined) {
-    problems.push(NO_DATABASE)
-  }
+  problems.push(...missingIn(text))
   if (problems.length > 0) throw new ConfigError(problems)
   return Object.freeze({
     host,
@@ -157,6 +151,14 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     traces,
     log_level,
   })
+}
+
+const missingIn = (text: (name: string) => string | undefined): string[] => {
+  if (text('DATABASE_URL') !== undefined)
+    return ['TENANTRY_ISSUER', 'TENANTRY_ROOT_API_KEY', 'TENANTRY_ENCRYPTION_KEY']
+      .filter((name) => text(name) === undefined)
+      .map((name) => `${name} is required with DATABASE_URL; ${HINTS[name]}`)
+  return text('NODE_ENV') === 'production' && text('TENANTRY_DATA_DIR') === undefined ? [NO_DATABASE] : []
 }
 
 /** A forgotten variable must not end in an empty database that a container takes with it when it goes. */
