@@ -1,9 +1,10 @@
 // A process costs two seconds before its first assertion, and the work of most files is less than that: so the files that
-// need no process to themselves share a few. Each runs alone, too: `npx tap test/roles/roles.test.ts`.
+// need no process to themselves share a few, one file at a time. Each runs alone, too: `npx tap test/roles/roles.test.ts`.
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
+import '../support/databases.ts' // what it closes, it closes at the end of the process, not of a file
 
 const ROOT = new URL('../../', import.meta.url)
 const FOLDERS = ['test', 'clients/node/test']
@@ -30,12 +31,21 @@ const shard = (number: number): string[] => {
   return shared.sort().filter((_, index) => index % SHARDS === number)
 }
 
-/** The files' own tests come after this one: until all are there, the suite must not take itself for done. */
+type Close = () => unknown
+
+/** One file after the other: the next is loaded when the tests of the one before are over and what it opened is closed. */
 export const runShard = (number: number): void => {
-  const files = shard(number)
-  t.test(`these files: ${files.join(', ')}`, async (t) => {
-    for (const file of files) {
-      await t.resolves(import(fileURLToPath(new URL(file, ROOT))), file) // one that cannot be loaded does not hide the others
-    }
+  const opened: Close[] = []
+  t.teardown = (close) => void opened.unshift(close) // by a file for itself; tap would keep it all until the last one is over
+  runFiles(shard(number), opened)
+}
+
+/** A file's own tests come after this one, which loads it. */
+const runFiles = ([file, ...rest]: string[], opened: Close[]): void => {
+  t.test(file ?? 'the end', async (loading) => {
+    for (const close of opened.splice(0)) await close()
+    if (file === undefined) return t.end()
+    await loading.resolves(import(fileURLToPath(new URL(file, ROOT)))) // what cannot be loaded does not hide the others
+    runFiles(rest, opened)
   })
 }
