@@ -1,5 +1,7 @@
 // The two doors to the database. A query function takes a transaction that only a door hands out, so a query outside a
-// scope does not compile; a door inside a door is refused, because on PGlite it would hang for ever.
+// scope does not compile; a door inside a door is refused on PGlite, where it would hang for ever. On PostgreSQL it would
+// take a second connection; but what watches for it makes every promise of the process dearer, and the tests, which run on
+// both, find it on PGlite.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type SQL, sql } from 'drizzle-orm'
 import { Problem } from '../errors.ts'
@@ -86,7 +88,7 @@ export class Database {
 
   /** Calls a function of the database that carries its own scope (drizzle/0001_isolation.sql): one round trip. */
   async call(statement: Statement, ...parameters: unknown[]): Promise<unknown> {
-    refuseNesting()
+    this.#refuseNesting()
     try {
       return await this.#connection.value(statement, parameters)
     } catch (error) {
@@ -96,7 +98,7 @@ export class Database {
 
   /** The same, past all who queue for a connection: for what keeps others from having to ask. */
   async callAside(statement: Statement, ...parameters: unknown[]): Promise<unknown> {
-    refuseNesting()
+    this.#refuseNesting()
     try {
       return await this.#connection.valueAside(statement, parameters)
     } catch (error) {
@@ -114,7 +116,7 @@ export class Database {
 
   /** @throws Problem `database.unavailable` */
   async ping(): Promise<void> {
-    refuseNesting()
+    this.#refuseNesting()
     await this.#connection.ping().catch((error: unknown) => {
       throw this.#faultOf(error)
     })
@@ -134,7 +136,7 @@ export class Database {
     let within: Transaction | undefined
     let committed = false
     try {
-      const result = await insideDoor.run(true, () =>
+      const result = await this.#insideDoor(() =>
         this.#connection.transaction(async (tx) => {
           within = tx
           await tx.execute(enter)
@@ -146,6 +148,15 @@ export class Database {
     } finally {
       if (within !== undefined) this.#tell(within, committed) // outside the door: what it wakes opens one itself
     }
+  }
+
+  #insideDoor<T>(work: () => Promise<T>): Promise<T> {
+    return this.kind === 'embedded' ? insideDoor.run(true, work) : work()
+  }
+
+  #refuseNesting(): void {
+    if (this.kind === 'embedded' && insideDoor.getStore())
+      throw new Error('a door to the database was opened inside another; pass the transaction on')
   }
 
   #tell(tx: Transaction, committed: boolean): void {
@@ -162,7 +173,7 @@ export class Database {
   }
 
   async #transaction<T>(enter: SQL, work: (tx: Transaction) => Promise<T>): Promise<T> {
-    refuseNesting()
+    this.#refuseNesting()
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#transact(enter, work)
@@ -171,9 +182,4 @@ export class Database {
       }
     }
   }
-}
-
-const refuseNesting = (): void => {
-  if (insideDoor.getStore())
-    throw new Error('a door to the database was opened inside another; pass the transaction on')
 }
