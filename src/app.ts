@@ -1,6 +1,7 @@
 // The composition root: what is plugged in, in which order. No process, no environment, no port: tests `inject`.
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
 import './http/fastify.ts'
 import { ApiKeys } from './api-keys/authentication.ts'
 import { apiKeyHandlers } from './api-keys/handlers.ts'
@@ -15,6 +16,7 @@ import { type Memory, openMemory } from './freshness/memory.ts'
 import { type Pause, settleWith } from './freshness/settling.ts'
 import { grantHandlers } from './grants/handlers.ts'
 import { groupHandlers } from './groups/handlers.ts'
+import { installAccessLog } from './http/access-log.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { bodySchemaOf, mountContract, operationsOf, readContract } from './http/contract.ts'
@@ -24,7 +26,7 @@ import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle, Readiness } from './http/health.ts'
 import { hook } from './http/hooks.ts'
 import { acceptEmptyJson } from './http/json.ts'
-import { installAccessLog, logController } from './http/logging.ts'
+import { logController } from './http/logging.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
 import { findFaultsOf } from './http/schemas.ts'
 import { Traffic } from './http/traffic.ts'
@@ -76,7 +78,13 @@ const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 export interface Services {
   config: Pick<
     Config,
-    'issuer' | 'audiences' | 'cors_origins' | 'allow_loopback_issuers' | 'staleness_ms' | 'ready_grace_ms'
+    | 'issuer'
+    | 'audiences'
+    | 'cors_origins'
+    | 'allow_loopback_issuers'
+    | 'staleness_ms'
+    | 'ready_grace_ms'
+    | 'access_log'
   >
   database: Database
   platform: Platform
@@ -84,7 +92,7 @@ export interface Services {
   algorithm: Algorithm
   seal: Seal
   clock: Clock
-  log: FastifyBaseLogger
+  log: Logger
   lifecycle: Lifecycle
   /** Where traces are sent somewhere. */
   tracing?: Pick<Tracing, 'install'> | undefined
@@ -117,7 +125,7 @@ export const buildApp = async ({
   pause,
 }: Services): Promise<App> => {
   const fastify = Fastify({
-    loggerInstance: log,
+    loggerInstance: log as FastifyBaseLogger, // what Fastify needs of it: its types would follow us everywhere
     bodyLimit: LARGEST_BODY_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: LONGEST_REQUEST_MS,
@@ -136,6 +144,7 @@ export const buildApp = async ({
   await tracing?.install(fastify)
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
+  fastify.decorateRequest('operation')
   fastify.addHook(
     'onRequest',
     hook((request, reply) => {
@@ -145,7 +154,7 @@ export const buildApp = async ({
     }),
   )
   const traffic = new Traffic(fastify.server)
-  installAccessLog(fastify)
+  installAccessLog(fastify, log, config.access_log)
   measureRequests(fastify)
   allowPages(fastify, config.cors_origins)
   acceptEmptyJson(fastify)

@@ -38,6 +38,8 @@ export interface Config {
   /** Whether traces are sent somewhere; where to is OpenTelemetry's own to read. */
   traces: boolean
   log_level: LogLevel
+  /** A line for each request, at level info. */
+  access_log: boolean
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -124,6 +126,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     text('OTEL_SDK_DISABLED') !== 'true' &&
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'].some((name) => read(name, parseEndpoint))
   const log_level = readOr('LOG_LEVEL', parseLogLevel, 'info')
+  const access_log = readOr('TENANTRY_ACCESS_LOG', parseSwitch, true)
 
   if (text('DATABASE_URL') === undefined && text('DATABASE_DIRECT_URL') !== undefined)
     problems.push('DATABASE_DIRECT_URL goes with DATABASE_URL: it is the same database past a pooler')
@@ -150,6 +153,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     drain_delay_ms,
     traces,
     log_level,
+    access_log,
   })
 }
 

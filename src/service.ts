@@ -119,6 +119,7 @@ export const assembleService = async (
     | 'allow_loopback_issuers'
     | 'staleness_ms'
     | 'ready_grace_ms'
+    | 'access_log'
     | 'signing_algorithm'
     | 'previous_encryption_key'
   >,

@@ -9,6 +9,7 @@ import { effective } from '../permissions/by-name.ts'
 import { apiKeyTarget } from '../revocations/targets.ts'
 import { after, type Soon } from '../soon.ts'
 import type { TenantStatus } from '../tenants/status.ts'
+import { hashOfPresented } from './presented.ts'
 import { updateLastUsed } from './queries.ts'
 import { hashOf, isSecret } from './secrets.ts'
 
@@ -52,7 +53,7 @@ export class ApiKeys {
   }
 
   /** The same from memory, where it is there: as old as facts may be. */
-  recall(secret: string, hash = hashOf(secret)): Soon<ApiKeyPrincipal | undefined> {
+  recall(secret: string, hash = hashOfPresented(secret)): Soon<ApiKeyPrincipal | undefined> {
     const kept: Kept<ApiKeyPrincipal> = { read: () => this.#read(secret, hash), namesOf }
     return after(this.#cache.get(`secret:${hash.toString('latin1')}`, kept), (key) => this.#ifNotOver(key))
   }

@@ -5,6 +5,7 @@ import { PLATFORM } from '../database/schema.ts'
 import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import { isId } from '../ids.ts'
+import { after, type Soon } from '../soon.ts'
 
 /** By history: a tenant's id, or `platform`. */
 export type Revisions = Readonly<Record<string, number>>
@@ -64,14 +65,24 @@ const REAL: Stopwatch = { now: () => performance.now(), pause }
  * @param read `fresh` when what was read before was too old: then nothing that was kept will do
  * @throws Problem `revision.not_reached` after a second
  */
-export const readAtLeast = async <T>(
+export const readAtLeast = <T>(
   demands: readonly Demand[],
-  read: (fresh: boolean) => Promise<T>,
+  read: (fresh: boolean) => Soon<T>,
   revisionsOf: (found: T) => Revisions,
   stopwatch = REAL,
+): Soon<T> =>
+  after(read(false), (found) =>
+    demands.length === 0 || isReached(demands, revisionsOf(found))
+      ? found
+      : readUntil(demands, read, revisionsOf, stopwatch),
+  )
+
+const readUntil = async <T>(
+  demands: readonly Demand[],
+  read: (fresh: boolean) => Soon<T>,
+  revisionsOf: (found: T) => Revisions,
+  stopwatch: Stopwatch,
 ): Promise<T> => {
-  const found = await read(false)
-  if (isReached(demands, revisionsOf(found))) return found
   const end = stopwatch.now() + LONGEST_WAIT_MS
   for (;;) {
     const fresh = await read(true)

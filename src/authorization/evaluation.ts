@@ -9,6 +9,7 @@ import type { Handlers } from '../http/handlers.ts'
 import type { Principal } from '../http/principal.ts'
 import { tenantOf } from '../http/scope.ts'
 import { countDecision } from '../metrics/instruments.ts'
+import { after, type Soon } from '../soon.ts'
 import { circumstancesOf } from './circumstances.ts'
 import { type Circumstances, decideUnder, type Outcome } from './conditions.ts'
 import { type Demand, demandsIn, IN_CONTEXT, IN_HEADER, readAtLeast } from './consistency.ts'
@@ -40,7 +41,7 @@ const tenantAsked = (scope: Scope, context: EvaluationRequest['context']): strin
 
 /** What is no text is no tenant of ours: it must not become one by being written out. */
 const ownerOf = ({ properties }: EvaluationRequest['resource']): string | undefined => {
-  const { tenant_id } = properties ?? {}
+  const tenant_id = properties?.tenant_id
   return tenant_id === undefined || typeof tenant_id === 'string' ? tenant_id : ''
 }
 
@@ -61,13 +62,12 @@ export const checkOf = (
   const tenant_id = tenantAsked(scope, context)
   if (context?.tenant_id !== undefined && context.tenant_id !== tenant_id) return undefined
   return {
-    about: {
-      ...{ tenant_id, type: subject.type, id: subject.id },
-      resource: { type: resource.type, id: resource.id },
-    },
+    about: { tenant_id, type: subject.type, id: subject.id, resource: { type: resource.type, id: resource.id } },
     question: {
-      ...{ tenant_id, permission: `${resource.type}:${action.name}` },
-      ...{ resource_id: resource.id, resource_tenant_id: ownerOf(resource) },
+      tenant_id,
+      permission: `${resource.type}:${action.name}`,
+      resource_id: resource.id,
+      resource_tenant_id: ownerOf(resource),
     },
     circumstances: circumstancesOf(principal, subject, context),
     demands: demandsIn(context?.min_revision, IN_CONTEXT, (history) => history === tenant_id),
@@ -76,10 +76,10 @@ export const checkOf = (
 }
 
 /** With the revisions that the header demands, too. @throws Problem `request.invalid` */
-export const demandsOf = (check: Check, min_revision: string | undefined): Demand[] => [
-  ...demandsIn(min_revision, IN_HEADER, (history) => history === check.about.tenant_id),
-  ...check.demands,
-]
+export const demandsOf = (check: Check, min_revision: string | undefined): Demand[] =>
+  min_revision === undefined
+    ? check.demands
+    : [...demandsIn(min_revision, IN_HEADER, (history) => history === check.about.tenant_id), ...check.demands]
 
 /** What a login lacks is told unasked (AuthZEN 1.0 §5.5.2): whoever enforces the decision sends the user to log in again. */
 const answerOf = (outcome: Outcome, { revisions }: Known, explain: boolean): EvaluationResponse => {
@@ -100,23 +100,23 @@ interface Asked extends Asking {
   min_revision: string | undefined
 }
 
-export type Evaluate = (asked: Asked) => Promise<EvaluationResponse>
+export type Evaluate = (asked: Asked) => Soon<EvaluationResponse>
 
 export const evaluateWith =
   (facts: FactsSource, clock: Clock): Evaluate =>
-  async (asked) => {
+  (asked) => {
     const { body, min_revision } = asked
     const check = checkOf(asked, body)
     if (check === undefined) return mismatch(body)
-    const known = await readAtLeast(
+    const known = readAtLeast(
       demandsOf(check, min_revision),
-      async (fresh) => readKnown(facts, check.about, fresh),
+      (fresh) => readKnown(facts, check.about, fresh),
       ({ revisions }) => revisions,
     )
-    return answerTo(check, known, clock())
+    return after(known, (found) => answerTo(check, found, clock()))
   }
 
 export const evaluationHandlers = (evaluate: Evaluate): Pick<Handlers, 'evaluateAccess' | 'evaluateAccessInTenant'> => {
-  const evaluateAccess = async (asked: Asked) => ({ status: 200 as const, body: await evaluate(asked) })
+  const evaluateAccess = (asked: Asked) => after(evaluate(asked), (body) => ({ status: 200 as const, body }))
   return { evaluateAccess, evaluateAccessInTenant: evaluateAccess }
 }

@@ -304,40 +304,26 @@ export const readFactsOfApiKey = async (
 /** PostgreSQL's JSON writes an instant in another way than everything else here. */
 const instantOf = (end: string | null): string | null => (end === null ? null : new Date(end).toISOString())
 
-/** Of facts in memory, what the decision needs is made once. */
-const prepared = new WeakMap<MemberFacts | ApiKeyFacts, Facts>()
+export const factsOfMember = (facts: MemberFacts | null): Facts => ({
+  tenant: facts?.tenant ?? null,
+  subject: facts?.membership
+    ? {
+        kind: 'membership',
+        id: facts.membership.id,
+        status: facts.membership.status,
+        expires_at: instantOf(facts.membership.expires_at),
+        grants: [
+          ...facts.membership.roles.map(({ key, permissions, excludes }) => ({ role: key, permissions, excludes })),
+          ...facts.membership.grants.map(({ key, ...grant }) => ({ role: key, ...grant })),
+        ],
+      }
+    : null,
+})
 
-const once =
-  <F extends MemberFacts | ApiKeyFacts>(prepare: (facts: F | null) => Facts) =>
-  (facts: F | null): Facts => {
-    if (facts === null) return prepare(null)
-    const known = prepared.get(facts) ?? prepare(facts)
-    prepared.set(facts, known)
-    return known
-  }
-
-export const factsOfMember = once(
-  (facts: MemberFacts | null): Facts => ({
-    tenant: facts?.tenant ?? null,
-    subject: facts?.membership
-      ? {
-          kind: 'membership',
-          id: facts.membership.id,
-          status: facts.membership.status,
-          expires_at: instantOf(facts.membership.expires_at),
-          grants: [
-            ...facts.membership.roles.map(({ key, permissions, excludes }) => ({ role: key, permissions, excludes })),
-            ...facts.membership.grants.map(({ key, ...grant }) => ({ role: key, ...grant })),
-          ],
-        }
-      : null,
-  }),
-)
-
-export const factsOfApiKey = once((facts: ApiKeyFacts | null): Facts => {
+export const factsOfApiKey = (facts: ApiKeyFacts | null): Facts => {
   if (!facts?.api_key) return { tenant: facts?.tenant ?? null, subject: null }
   const { id, permissions, excludes } = facts.api_key
   const expires_at = instantOf(facts.api_key.expires_at)
   const grants = [effective({ role: null, permissions, excludes }, facts.by_name)]
   return { tenant: facts.tenant, subject: { kind: 'api_key', id, status: 'active', expires_at, grants } }
-})
+}

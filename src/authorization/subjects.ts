@@ -3,9 +3,11 @@ import type { Facts, ResourceRef } from '@tenantry/client'
 import type { Database } from '../database/scope.ts'
 import type { FactsSource } from '../freshness/facts-source.ts'
 import { isId } from '../ids.ts'
+import { after, type Soon } from '../soon.ts'
 import { type Conditions, NO_CONDITIONS } from './conditions.ts'
 import type { Revisions } from './consistency.ts'
 import {
+  type ApiKeyFacts,
   type AtRevisions,
   factsOfApiKey,
   factsOfMember,
@@ -37,15 +39,13 @@ export const NOTHING_KNOWN: Known = {
 }
 
 /** @param fresh what is in memory will not do: it was not as new as demanded */
-export const readKnown = async (
-  source: FactsSource,
-  { tenant_id, type, id, resource }: About,
-  fresh: boolean,
-): Promise<Known> => {
+export const readKnown = (source: FactsSource, about: About, fresh: boolean): Soon<Known> => {
+  const { tenant_id, id, resource } = about
   const demand = fresh ? NEWER_THAN_KEPT : undefined
   if (!isId(tenant_id)) return NOTHING_KNOWN
-  if (isApiKey({ type, id })) return knownOf(await source.ofApiKey(tenant_id, id, demand), factsOfApiKey)
-  return knownOfMember(await source.ofUser(tenant_id, userIdOf({ type, id }), { ...demand, resource }))
+  if (isApiKey(about)) return after(source.ofApiKey(tenant_id, id, demand), knownOfApiKey)
+  const asked = demand === undefined ? { resource } : { ...demand, resource }
+  return after(source.ofUser(tenant_id, userIdOf(about), asked), knownOfMember)
 }
 
 const NEWER_THAN_KEPT = { revision: Number.POSITIVE_INFINITY }
@@ -75,15 +75,15 @@ const readEachKnown = async (database: Database, abouts: readonly About[]): Prom
   ])
   return new Map([
     ...abouts.map((about) => [about, NOTHING_KNOWN] as const),
-    ...keys.map((about, index) => [about, knownOf(ofKeys[index] ?? null, factsOfApiKey)] as const),
+    ...keys.map((about, index) => [about, knownOfApiKey(ofKeys[index] ?? null)] as const),
     ...others.map((about, index) => [about, knownOfMember(ofUsers[index] ?? null)] as const),
   ])
 }
 
-export const knownOfMember = (facts: MemberFacts | null): Known => ({
-  ...knownOf(facts, factsOfMember),
-  is_of_resource: facts?.membership?.has_resource_grants ?? false,
-})
+export const knownOfMember = (facts: MemberFacts | null): Known =>
+  knownOf(facts, factsOfMember, facts?.membership?.has_resource_grants ?? false)
+
+const knownOfApiKey = (facts: ApiKeyFacts | null): Known => knownOf(facts, factsOfApiKey, false)
 
 /** Everything is at least as new as this. */
 export const oldest = (all: Iterable<Known>): Revisions => {
@@ -101,16 +101,22 @@ const isApiKey = ({ type, id }: Pick<About, 'type' | 'id'>): boolean => type ===
 /** A subject of any other kind is nobody in the tenant, which is asked about all the same: no user id is empty. */
 const userIdOf = ({ type, id }: Pick<About, 'type' | 'id'>): string => (type === 'user' ? id : '')
 
+/** Of what is in memory, it is made once: an object with a tenant's id for a name costs more than the decision. */
+const known = new WeakMap<AtRevisions, Known>()
+
 /** @param factsOf the same facts for the pure rule */
-export const knownOf = <F extends AtRevisions>(found: F | null, factsOf: (found: F | null) => Facts): Known =>
-  found === null
-    ? NOTHING_KNOWN
-    : {
-        facts: factsOf(found),
-        conditions: found.conditions,
-        is_of_resource: false,
-        revisions: revisionsOf(found),
-      }
+export const knownOf = <F extends AtRevisions>(
+  found: F | null,
+  factsOf: (found: F | null) => Facts,
+  is_of_resource = false,
+): Known => {
+  if (found === null) return NOTHING_KNOWN
+  const before = known.get(found)
+  if (before !== undefined) return before
+  const now = { facts: factsOf(found), conditions: found.conditions, is_of_resource, revisions: revisionsOf(found) }
+  known.set(found, now)
+  return now
+}
 
 const revisionsOf = ({ tenant, revision, platform_revision }: AtRevisions): Revisions => ({
   [tenant.id]: revision,

@@ -52,13 +52,14 @@ const reaches = (facts: AtRevisions, { revision = 0, platform_revision = 0 }: De
   facts.revision >= revision && facts.platform_revision >= platform_revision
 
 export const factsThrough = (cache: Cache, database: Database): FactsSource => ({
-  ofUser: (tenant_id, user_id, { resource, ...demand } = {}) => {
+  ofUser: (tenant_id, user_id, asked = {}) => {
+    const { resource } = asked
     const anywhere = cache.get(`user:${tenant_id}:${user_id}`, {
       read: () => readFactsOfUser(database, tenant_id, user_id),
       // Who is a member is told by events that name nobody; and anybody could fill the memory with made-up names.
       isKept: ({ membership }) => membership !== null,
       namesOf: namesOfMember,
-      suffices: (facts) => reaches(facts, demand),
+      suffices: (facts) => reaches(facts, asked),
     })
     // Who holds something on single resources is read for each: what is kept tells of whoever does not.
     return resource === undefined

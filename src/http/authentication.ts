@@ -1,7 +1,7 @@
 // Who is calling? Runs in onRequest, before any body is parsed: a stranger gets 401, never a 400 that teaches the schema.
 import type { FastifyRequest } from 'fastify'
 import type { ApiKeys } from '../api-keys/authentication.ts'
-import { hashOf } from '../api-keys/secrets.ts'
+import { hashOfPresented } from '../api-keys/presented.ts'
 import { Problem } from '../errors.ts'
 import { isId } from '../ids.ts'
 import type { Strangers } from '../issuers/strangers.ts'
@@ -66,7 +66,7 @@ const principalOf = (
   credential: string,
   { apiKeys, tokenHolders, any_audience, bounded }: Finders,
 ): Soon<Principal> => {
-  const hash = hashOf(credential)
+  const hash = hashOfPresented(credential)
   const root = apiKeys.root(credential, hash)
   if (root) return root
   if (isToken(credential)) {

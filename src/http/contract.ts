@@ -5,10 +5,10 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import { parse } from 'yaml'
 import { Problem } from '../errors.ts'
-import type { Soon } from '../soon.ts'
+import { after, type Soon } from '../soon.ts'
 import { ignoreBodies } from './bodies.ts'
 import { acceptForms } from './forms.ts'
-import type { AnyHandler, Call } from './handlers.ts'
+import type { Answer, AnyHandler, Call } from './handlers.ts'
 import { hook } from './hooks.ts'
 import { speakOAuth } from './oauth-errors.ts'
 import { compileValidator, dereference, type Schema } from './schemas.ts'
@@ -42,7 +42,7 @@ export interface Operation {
   /** The request headers that it declares, in lower case. */
   headers: string[]
   schema: Schema
-  /** Content type of each documented status. */
+  /** Content type of each documented status, as it is sent. */
   content_types: Record<string, string>
 }
 
@@ -128,10 +128,16 @@ const operationOf = (
       response: responseSchemasOf(operation),
     },
     content_types: Object.fromEntries(
-      Object.entries(operation.responses).map(([status, { content }]) => [status, Object.keys(content ?? {})[0] ?? '']),
+      Object.entries(operation.responses).map(([status, { content }]) => [
+        status,
+        withCharset(Object.keys(content ?? {})[0] ?? ''),
+      ]),
     ),
   }
 }
+
+const withCharset = (type: string): string =>
+  type.startsWith('text/') || type.endsWith('json') ? `${type}; charset=utf-8` : type
 
 /** The operation's own parameters win over those of its path; both count. */
 const mergeParameters = (shared: Parameter[], own: Parameter[]): Parameter[] => [
@@ -269,12 +275,11 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   method: operation.method,
   url: operation.url,
   schema: operation.schema,
-  config: { operation },
-  onRequest: operation.public
-    ? []
-    : hook((request) =>
-        operation.scope === 'self' ? guards.identify(request) : guards.authenticate(request, operation),
-      ),
+  onRequest: hook((request) => {
+    request.operation = operation
+    if (operation.public) return
+    return operation.scope === 'self' ? guards.identify(request) : guards.authenticate(request, operation)
+  }),
   preValidation: operation.body_required
     ? []
     : hook((request) => {
@@ -287,7 +292,11 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
     requireStorable(request.query, 'query')
     if (operation.scope !== 'self') return guards.authorize(request, operation)
   }),
-  handler: async (request, reply) => send(reply, operation, await handler(callOf(request, operation))),
+  // What answers at once answers nothing to Fastify, which would wait for a reply as for a promise.
+  handler: (request, reply) => {
+    const sent = after(handler(callOf(request, operation)), (answer) => send(reply, operation, answer))
+    return sent instanceof Promise ? sent : undefined
+  },
 })
 
 /** The types of its members are the contract's, by now validated. */
@@ -314,12 +323,12 @@ export const MIN_REVISION = 'tenantry-min-revision'
 export const declaredHeader = (name: string, request: FastifyRequest, { headers }: Operation): unknown =>
   headers.includes(name) ? request.headers[name] : undefined
 
-const send = (reply: FastifyReply, operation: Operation, answer: Awaited<ReturnType<AnyHandler>>): FastifyReply => {
+const send = (reply: FastifyReply, operation: Operation, answer: Answer): FastifyReply => {
   const type = operation.content_types[answer.status]
   if (type === undefined)
     throw new Error(`${operation.operation_id} answered ${answer.status}, which is not in the contract`)
   if (answer.headers) reply.headers(answer.headers)
-  if (type !== '') reply.type(type.startsWith('text/') ? `${type}; charset=utf-8` : type)
+  if (type !== '') reply.header('content-type', type)
   // Nobody would read a stream that answers HEAD, so nothing would ever end it.
   const unread = reply.request.method === 'HEAD' && answer.body instanceof Readable ? answer.body.destroy() : undefined
   return reply.code(answer.status).send(unread ? undefined : answer.body)

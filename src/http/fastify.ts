@@ -11,8 +11,7 @@ declare module 'fastify' {
     identities: Identities
     /** Set by authorization. */
     scope: Scope
-  }
-  interface FastifyContextConfig {
-    operation?: Operation
+    /** Set where the contract has one at this address; reading it from the route makes an object each time. */
+    operation: Operation | undefined
   }
 }

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import type { operations } from '@tenantry/client/contract'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Scope } from '../database/scope.ts'
+import type { Soon } from '../soon.ts'
 import type { Identities, Principal } from './principal.ts'
 
 export type OperationId = keyof operations
@@ -64,9 +65,16 @@ export type Reply<K extends OperationId> = {
     : never
 }[keyof operations[K]['responses']]
 
-export type Handler<K extends OperationId> = (call: Call<K>) => Promise<Reply<K>>
+/** An answer that is there already is no promise: a check from memory waits for nothing. */
+export type Handler<K extends OperationId> = (call: Call<K>) => Soon<Reply<K>>
 export type Handlers = { [K in OperationId]: Handler<K> }
 
 /** A handler after its types have done their work; the contract's validation stands in front of it. */
 // biome-ignore lint/suspicious/noExplicitAny: each handler takes its own operation's call; the mount pairs them by name
-export type AnyHandler = (call: any) => Promise<{ status: number; body: unknown; headers?: Record<string, string> }>
+export type AnyHandler = (call: any) => Soon<Answer>
+
+export interface Answer {
+  status: number
+  body: unknown
+  headers?: Record<string, string>
+}

@@ -3,8 +3,6 @@
 import { Problem } from '../errors.ts'
 
 const DEEPEST = 32
-// biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is exactly what is looked for
-const UNSTORABLE = /\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
 
 const refuse = (pointer: string, detail: string): never => {
   throw new Problem('request.invalid', { errors: [{ pointer, detail }] })
@@ -12,7 +10,7 @@ const refuse = (pointer: string, detail: string): never => {
 
 const step = (pointer: string, key: string): string => `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-export const isStorable = (text: string): boolean => !UNSTORABLE.test(text)
+export const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\u0000')
 
 /** Throws `request.invalid` at the first text or number that cannot be stored, or below 32 levels. */
 export const requireStorable = (value: unknown, part = ''): void => {

@@ -21,8 +21,8 @@ export const metricsHandlers = (read: ReadMetrics): Pick<Handlers, 'getMetrics'>
 export const measureRequests = (app: FastifyInstance): void => {
   app.addHook(
     'onResponse',
-    hook(({ routeOptions }, { statusCode, elapsedTime }) =>
-      measureRequest(routeOptions.config.operation?.operation_id, statusCode, elapsedTime),
+    hook(({ operation }, { statusCode, elapsedTime }) =>
+      measureRequest(operation?.operation_id, statusCode, elapsedTime),
     ),
   )
 }

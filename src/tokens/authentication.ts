@@ -7,7 +7,7 @@ import {
   TenantryError,
   type Verifier,
 } from '@tenantry/client'
-import { hashOf } from '../api-keys/secrets.ts'
+import { hashOfPresented } from '../api-keys/presented.ts'
 import {
   type BearerFacts,
   isRevoked,
@@ -110,7 +110,7 @@ export class TokenHolders {
   }
 
   /** The same from memory, where it is there: as old as facts may be, but never past its end. */
-  recall(token: string, audience: string, hash = hashOf(token)): Soon<Holder | Refusal> {
+  recall(token: string, audience: string, hash = hashOfPresented(token)): Soon<Holder | Refusal> {
     const now = this.#clock()
     const found = this.#cache.get<Verified>(`token:${hash.toString('latin1')}:${audience}`, {
       read: () => this.#verify(token, audience),
