@@ -25,6 +25,8 @@ const membership = about('membership_id', membershipTarget)
 const api_key = about('api_key_id', apiKeyTarget)
 const issuer = about('issuer_id', issuerTarget)
 const tenant: Names = ({ history_id }) => [tenantName(history_id)]
+/** What happens to one member is told by name; who is in a group, and so holds what it holds, by none. */
+const holder: Names = (change) => (typeof change.data.membership_id === 'string' ? membership(change) : tenant(change))
 /** Who holds a tenant's own role is not told: all its members' facts go. */
 const role: Names = (change) => (change.history_id === PLATFORM ? about('key', roleTarget)(change) : tenant(change))
 
@@ -47,13 +49,14 @@ const TABLE: { readonly [type: string]: Names } = {
   'role.created': nothing,
   'role.updated': role,
   'role.deleted': role,
-  // Who is in a group is told by no single name.
   'group.created': nothing,
   'group.updated': tenant,
   'group.deleted': tenant,
-  'grant.created': tenant,
-  'grant.updated': tenant,
-  'grant.deleted': tenant,
+  'group.member_added': holder,
+  'group.member_removed': holder,
+  'grant.created': holder,
+  'grant.updated': holder,
+  'grant.deleted': holder,
   'resource.created': nothing,
   'resource.updated': nothing,
   'resource.deleted': tenant,
