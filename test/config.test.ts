@@ -44,6 +44,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
     },
     ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
     ...{ staleness_ms: 500, metrics_port: undefined, ready_grace_ms: 10_000, drain_delay_ms: 0, traces: false },
+    access_log: true,
   })
 })
 
@@ -57,6 +58,7 @@ t.test('every setting is read', async (t) => {
     TENANTRY_SIGNING_ALGORITHM: 'EdDSA',
     TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
     TENANTRY_STALENESS_MS: '0',
+    TENANTRY_ACCESS_LOG: 'false',
     ...{ TENANTRY_READY_GRACE_MS: '0', TENANTRY_DRAIN_DELAY_MS: '5000' },
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
   })
@@ -79,6 +81,7 @@ t.test('every setting is read', async (t) => {
     },
     ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA', allow_loopback_issuers: true },
     ...{ staleness_ms: 0, ready_grace_ms: 0, drain_delay_ms: 5000, traces: true },
+    access_log: false,
   })
   t.throws(() => Object.assign(config, { port: 1 }), TypeError, 'and cannot be changed afterwards')
 })
@@ -178,6 +181,7 @@ t.test('each setting refuses what it cannot be', async (t) => {
     ],
     ['TENANTRY_AUDIENCES', [',', 'a,', 'a b', 'ä', 'x'.repeat(256)]],
     ['LOG_LEVEL', ['INFO', 'verbose', '30']],
+    ['TENANTRY_ACCESS_LOG', ['yes', '0', 'FALSE']],
   ]
   for (const [name, values] of refused) {
     for (const value of values) {

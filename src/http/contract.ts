@@ -275,6 +275,7 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   method: operation.method,
   url: operation.url,
   schema: operation.schema,
+  config: { operation },
   onRequest: hook((request) => {
     request.operation = operation
     if (operation.public) return

@@ -11,7 +11,10 @@ declare module 'fastify' {
     identities: Identities
     /** Set by authorization. */
     scope: Scope
-    /** Set where the contract has one at this address; reading it from the route makes an object each time. */
+    /** Set by the contract before anything else of the route; to read it from the route makes an object each time. */
     operation: Operation | undefined
+  }
+  interface FastifyContextConfig {
+    operation?: Operation
   }
 }

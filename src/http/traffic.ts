@@ -6,12 +6,13 @@ export class Traffic {
   #whenQuiet: () => void = () => {}
 
   constructor(server: Server) {
+    const end = (): void => {
+      this.#underWay--
+      if (this.#underWay === 0) this.#whenQuiet()
+    }
     server.on('request', (_request, response) => {
       this.#underWay++
-      response.once('close', () => {
-        this.#underWay--
-        if (this.#underWay === 0) this.#whenQuiet()
-      })
+      response.on('close', end) // which comes once
     })
   }
 

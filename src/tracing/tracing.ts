@@ -10,7 +10,8 @@ import { detectResources, envDetector, resourceFromAttributes } from '@opentelem
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Connection } from '../database/connection.ts'
-import { pathOf, type RequestLog } from '../http/logging.ts'
+import { pathOf } from '../http/access-log.ts'
+import type { RequestLog } from '../http/logging.ts'
 import { tracedConnection } from './database.ts'
 import { withoutValues } from './scrubbing.ts'
 

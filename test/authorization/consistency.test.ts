@@ -5,6 +5,7 @@ import {
   type Demand,
   demandsIn,
   type Revisions,
+  type Revisions,
   readAtLeast,
   type Stopwatch,
 } from '../../src/authorization/consistency.ts'
@@ -221,16 +222,14 @@ t.test('every history that is demanded must be there, and between two reads ther
 t.test('it is given up after a second', async (t) => {
   const stopwatch = aStopwatch()
   const { read } = states({ [tenant_id]: 2, platform: 2 })
-  await t.rejects(readAtLeast(DEMAND, read, same, stopwatch), { code: 'revision.not_reached' })
+  await t.rejects(async () => readAtLeast(DEMAND, read, same, stopwatch), { code: 'revision.not_reached' })
   t.equal(stopwatch.now(), 1_000)
 })
 
 t.test('a fault of what is read ends the wait', async (t) => {
   const fault = new Error('away')
-  await t.rejects(
-    readAtLeast(DEMAND, async () => Promise.reject(fault), same, aStopwatch()),
-    fault,
-  )
+  const read = (): Promise<Revisions> => Promise.reject(fault)
+  await t.rejects(async () => readAtLeast(DEMAND, read, same, aStopwatch()), fault)
 })
 
 t.test('nothing demanded is no demand', async (t) => {

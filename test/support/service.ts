@@ -222,6 +222,7 @@ export const TEST_CONFIG = {
   allow_loopback_issuers: false,
   staleness_ms: 500,
   ready_grace_ms: 0,
+  access_log: true,
 }
 
 export interface Options {
@@ -236,6 +237,7 @@ export interface Options {
   signing_algorithm?: Algorithm
   staleness_ms?: number
   ready_grace_ms?: number
+  access_log?: boolean
   /** Another service whose database, secrets and clock this one shares: a replica of it. With `now`, the clock is its own. */
   replica_of?: TestService
   /** Replicas only: sealed with the first, now with the second. */
@@ -258,6 +260,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     signing_algorithm = 'ES256',
     staleness_ms = TEST_CONFIG.staleness_ms,
     ready_grace_ms = TEST_CONFIG.ready_grace_ms,
+    access_log = TEST_CONFIG.access_log,
     replica_of,
     encryption_keys,
   } = options
@@ -282,6 +285,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     signing_algorithm,
     staleness_ms,
     ready_grace_ms,
+    access_log,
     previous_encryption_key,
   }
   const service = await assembleService(
