@@ -37,9 +37,7 @@ const lineOf = (request: FastifyRequest, reply: FastifyReply): string => {
   const duration_ms = Math.round(reply.elapsedTime * 10) / 10
   const log = request.log as RequestLog // as it was made above
   const fields = JSON.stringify(log.fields).slice(1, -1) // it always has an id
-  return (
-    `{"level":${LEVEL},"time":"${now()}",${fields}${whose(log)},"method":"${request.method}",${where(request)},"status":${reply.statusCode},"duration_ms":${duration_ms},"msg":"request"}\n`
-  )
+  return `{"level":${LEVEL},"time":"${now()}",${fields}${whose(log)},"method":"${request.method}",${where(request)},"status":${reply.statusCode},"duration_ms":${duration_ms},"msg":"request"}\n`
 }
 
 /** Its ids are ours. */

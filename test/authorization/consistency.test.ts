@@ -5,7 +5,6 @@ import {
   type Demand,
   demandsIn,
   type Revisions,
-  type Revisions,
   readAtLeast,
   type Stopwatch,
 } from '../../src/authorization/consistency.ts'

@@ -24,7 +24,7 @@ const database = new Proxy(s.service.database, {
     }
   },
 }) as Database
-const asking = async (work: () => Promise<unknown>): Promise<string[]> => {
+const asking = async (work: () => unknown): Promise<string[]> => {
   statements.length = 0
   await work()
   return statements.slice()
