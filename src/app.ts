@@ -17,6 +17,7 @@ import { type Pause, settleWith } from './freshness/settling.ts'
 import { grantHandlers } from './grants/handlers.ts'
 import { groupHandlers } from './groups/handlers.ts'
 import { installAccessLog } from './http/access-log.ts'
+import { Attempts } from './http/attempts.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
 import { bodySchemaOf, mountContract, operationsOf, readContract } from './http/contract.ts'
@@ -27,7 +28,9 @@ import { healthHandlers, type Lifecycle, Readiness } from './http/health.ts'
 import { hook } from './http/hooks.ts'
 import { acceptEmptyJson } from './http/json.ts'
 import { logController } from './http/logging.ts'
+import { refuseUnderPressure } from './http/pressure.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
+import { rateLimitWith } from './http/rate-limit.ts'
 import { findFaultsOf } from './http/schemas.ts'
 import { Traffic } from './http/traffic.ts'
 import { writeWith } from './http/write.ts'
@@ -75,6 +78,9 @@ const LARGEST_BODY_BYTES = 65_536
 const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL included
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
+/** The settings that protect the service from its callers. */
+export type Protection = 'max_event_loop_delay_ms' | 'rate_limit' | 'bad_attempts' | 'trusted_proxies'
+
 export interface Services {
   config: Pick<
     Config,
@@ -85,6 +91,7 @@ export interface Services {
     | 'staleness_ms'
     | 'ready_grace_ms'
     | 'access_log'
+    | Protection
   >
   database: Database
   platform: Platform
@@ -136,12 +143,13 @@ export const buildApp = async ({
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
     logController,
+    trustProxy: config.trusted_proxies?.join(',') ?? false,
     rewriteUrl: ({ url = '/' }) => withoutOriginal(url),
     // Nothing is cut here: a value that is too long fails its schema like any other.
     routerOptions: { maxParamLength: LONGEST_URL },
     ...problemsBeforeRouting(config.issuer),
   })
-  await tracing?.install(fastify)
+  await tracing?.install(fastify, OPERATIONS)
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
   fastify.decorateRequest('operation')
@@ -153,6 +161,7 @@ export const buildApp = async ({
       if (lifecycle.draining) reply.header('Connection', 'close')
     }),
   )
+  await refuseUnderPressure(fastify, config.max_event_loop_delay_ms)
   const traffic = new Traffic(fastify.server)
   installAccessLog(fastify, log, config.access_log)
   measureRequests(fastify)
@@ -181,8 +190,10 @@ export const buildApp = async ({
       },
     }),
   )
-  const api_keys = new ApiKeys(database, clock, platform.root, cache)
+  const attempts = new Attempts({ most: config.bad_attempts, clock, log })
+  const api_keys = new ApiKeys({ database, clock, root: platform.root, cache, attempts })
   const token_holders = new TokenHolders({ database, clock, issuer: config.issuer, keys, cache })
+  const limit = config.rate_limit === 0 ? undefined : rateLimitWith(config.rate_limit, clock)
   const { allow_loopback_issuers: allow_loopback } = config
   const issuer_keys = new IssuerKeys(guardedFetch({ allow_loopback }), clock)
   const strangers = new Strangers({ database, clock, issuer: config.issuer, keys: issuer_keys })
@@ -214,7 +225,7 @@ export const buildApp = async ({
     ...docsHandlers(CONTRACT),
   }
   mountContract(fastify, OPERATIONS, handlers, {
-    authenticate: authenticateWith(api_keys, token_holders),
+    authenticate: authenticateWith(api_keys, token_holders, limit),
     identify: identifyWith(api_keys, token_holders, strangers),
     authorize: authorizeWith(database),
   })

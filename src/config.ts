@@ -1,4 +1,5 @@
 // The environment as a frozen Config. Every problem is reported at once, and then the process refuses to start.
+import { isIP } from 'node:net'
 import { KEY_BYTES } from './sealing.ts'
 import { ALGORITHMS, type Algorithm } from './signing-keys/generation.ts'
 
@@ -35,6 +36,14 @@ export interface Config {
   ready_grace_ms: number
   /** How long requests are still taken after the signal to stop, in milliseconds. */
   drain_delay_ms: number
+  /** Requests a second of each credential of a tenant, over ten seconds; 0 for any. */
+  rate_limit: number
+  /** API keys that are none, a minute and address; 0 for any. */
+  bad_attempts: number
+  /** Whose word on where a request comes from is believed; undefined for nobody's. */
+  trusted_proxies: readonly string[] | undefined
+  /** How far the event loop may lag before requests are refused, in milliseconds; 0 for any. */
+  max_event_loop_delay_ms: number
   /** Whether traces are sent somewhere; where to is OpenTelemetry's own to read. */
   traces: boolean
   log_level: LogLevel
@@ -53,6 +62,10 @@ const STALENESS_MS = 500
 const LONGEST_GRACE_MS = 300_000
 const READY_GRACE_MS = 10_000 // a managed database's failover, mostly
 const LONGEST_DRAIN_MS = 60_000
+const OTLP_ENDPOINTS = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']
+const HIGHEST_RATE = 1_000_000
+const BAD_ATTEMPTS = 100 // a mistake in a deployment tries a few
+const EVENT_LOOP_DELAY_MS = 1_000 // whoever waits that long has mostly given up
 const DATABASE_POOL = 10
 const LARGEST_POOL = 200
 
@@ -122,9 +135,15 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const staleness_ms = readOr('TENANTRY_STALENESS_MS', millisecondsUpTo(LONGEST_STALENESS_MS), STALENESS_MS)
   const ready_grace_ms = readOr('TENANTRY_READY_GRACE_MS', millisecondsUpTo(LONGEST_GRACE_MS), READY_GRACE_MS)
   const drain_delay_ms = readOr('TENANTRY_DRAIN_DELAY_MS', millisecondsUpTo(LONGEST_DRAIN_MS), 0)
-  const traces =
-    text('OTEL_SDK_DISABLED') !== 'true' &&
-    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'].some((name) => read(name, parseEndpoint))
+  const rate_limit = readOr('TENANTRY_RATE_LIMIT', wholeUpTo(HIGHEST_RATE, 'requests a second'), 0)
+  const bad_attempts = readOr('TENANTRY_BAD_ATTEMPTS', wholeUpTo(HIGHEST_RATE, 'attempts'), BAD_ATTEMPTS)
+  const trusted_proxies = readOr<string[] | undefined>('TENANTRY_TRUSTED_PROXIES', parseProxies, undefined)
+  const max_event_loop_delay_ms = readOr(
+    'TENANTRY_MAX_EVENT_LOOP_DELAY_MS',
+    millisecondsUpTo(LONGEST_DRAIN_MS),
+    EVENT_LOOP_DELAY_MS,
+  )
+  const traces = OTLP_ENDPOINTS.filter((name) => read(name, parseEndpoint)).length > 0
   const log_level = readOr('LOG_LEVEL', parseLogLevel, 'info')
   const access_log = readOr('TENANTRY_ACCESS_LOG', parseSwitch, true)
 
@@ -151,7 +170,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     staleness_ms,
     ready_grace_ms,
     drain_delay_ms,
-    traces,
+    ...{ rate_limit, bad_attempts, trusted_proxies, max_event_loop_delay_ms },
+    traces: traces && text('OTEL_SDK_DISABLED') !== 'true',
     log_level,
     access_log,
   })
@@ -231,6 +251,21 @@ const parseOrigins = (text: string): Parsed<string[]> => {
   const isOrigin = (origin: string): boolean =>
     origin === '*' || (/^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin)
   return value.every(isOrigin) ? { value } : 'must be origins like https://app.example.com separated by commas, or *'
+}
+
+/** Addresses, ranges (CIDR), or the names that proxy-addr has for the private ones. */
+const parseProxies = (text: string): Parsed<string[]> => {
+  const value = text.split(',').map((proxy) => proxy.trim())
+  const isRange = (proxy: string): boolean => {
+    const [address = '', bits, ...rest] = proxy.split('/')
+    const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+    return (
+      rest.length === 0 && longest > 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest))
+    )
+  }
+  return value.every((proxy) => ['loopback', 'linklocal', 'uniquelocal'].includes(proxy) || isRange(proxy))
+    ? { value }
+    : 'must be addresses or ranges separated by commas, e.g. 10.0.0.0/8, or loopback, linklocal, uniquelocal'
 }
 
 const parseSwitch = (text: string): Parsed<boolean> =>

@@ -275,6 +275,11 @@ export const CATALOGUE = {
     'Idempotency-Key used before',
     'This Idempotency-Key came with another body before. Use a new key for a new request.',
   ),
+  'rate.limited': entry(
+    429,
+    'Too many requests',
+    'This credential has asked more than it may for a while. `RateLimit` says how much is left and `Retry-After` when to go on.',
+  ),
   'stream.too_many': entry(
     429,
     'Too many streams',
@@ -296,6 +301,11 @@ export const CATALOGUE = {
     503,
     'Database busy',
     'The database did not answer in time. Nothing was changed. Try again after the time in Retry-After.',
+  ),
+  overloaded: entry(
+    503,
+    'Overloaded',
+    'This replica has more to do than it can. Try again after the time in Retry-After.',
   ),
   'revision.not_reached': entry(
     503,

@@ -1,6 +1,6 @@
 // Opens everything a running service needs, in order, and closes it again. The process around it is main.ts.
 import type { Logger } from 'pino'
-import { type App, buildApp, VERSION } from './app.ts'
+import { type App, buildApp, type Protection, VERSION } from './app.ts'
 import type { Clock } from './clock.ts'
 import { type Config, ConfigError } from './config.ts'
 import { type Connection, openPostgres } from './database/connection.ts'
@@ -120,6 +120,7 @@ export const assembleService = async (
     | 'staleness_ms'
     | 'ready_grace_ms'
     | 'access_log'
+    | Protection
     | 'signing_algorithm'
     | 'previous_encryption_key'
   >,

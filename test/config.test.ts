@@ -45,6 +45,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
     ...{ previous_encryption_key: undefined, signing_algorithm: 'ES256', allow_loopback_issuers: false },
     ...{ staleness_ms: 500, metrics_port: undefined, ready_grace_ms: 10_000, drain_delay_ms: 0, traces: false },
     access_log: true,
+    ...{ rate_limit: 0, bad_attempts: 100, trusted_proxies: undefined, max_event_loop_delay_ms: 1_000 },
   })
 })
 
@@ -60,6 +61,8 @@ t.test('every setting is read', async (t) => {
     TENANTRY_STALENESS_MS: '0',
     TENANTRY_ACCESS_LOG: 'false',
     ...{ TENANTRY_READY_GRACE_MS: '0', TENANTRY_DRAIN_DELAY_MS: '5000' },
+    ...{ TENANTRY_RATE_LIMIT: '50', TENANTRY_BAD_ATTEMPTS: '0', TENANTRY_MAX_EVENT_LOOP_DELAY_MS: '0' },
+    TENANTRY_TRUSTED_PROXIES: '10.0.0.0/8, loopback',
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
   })
   t.same(config, {
@@ -82,6 +85,7 @@ t.test('every setting is read', async (t) => {
     ...{ previous_encryption_key: Buffer.alloc(32, 6), signing_algorithm: 'EdDSA', allow_loopback_issuers: true },
     ...{ staleness_ms: 0, ready_grace_ms: 0, drain_delay_ms: 5000, traces: true },
     access_log: false,
+    ...{ rate_limit: 50, bad_attempts: 0, trusted_proxies: ['10.0.0.0/8', 'loopback'], max_event_loop_delay_ms: 0 },
   })
   t.throws(() => Object.assign(config, { port: 1 }), TypeError, 'and cannot be changed afterwards')
 })
@@ -148,6 +152,10 @@ t.test('each setting refuses what it cannot be', async (t) => {
     ['TENANTRY_READY_GRACE_MS', ['-1', '300001', '10s']],
     ['TENANTRY_DRAIN_DELAY_MS', ['60001', 'no']],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', ['collector:4318']],
+    ['TENANTRY_RATE_LIMIT', ['-1', 'many', '1000001']],
+    ['TENANTRY_BAD_ATTEMPTS', ['-1']],
+    ['TENANTRY_MAX_EVENT_LOOP_DELAY_MS', ['60001']],
+    ['TENANTRY_TRUSTED_PROXIES', ['nginx', '10.0.0.0/33', '10.0.0.0/8/9', '*']],
     ['METRICS_PORT', ['http', '65536']],
     ['TENANTRY_STALENESS_MS', ['-1', '5001', '0.5', '1e2', '500ms']],
     ['DATABASE_URL', ['db', 'http://db/x', 'postgres', 'mysql://db/x']],

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { Cache, Kept } from '../freshness/cache.ts'
 import { tenantName } from '../freshness/evictions.ts'
+import type { Attempts } from '../http/attempts.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
 import { apiKeyTarget } from '../revocations/targets.ts'
@@ -26,18 +27,28 @@ interface FoundKey {
 const FIND = { name: 'find_api_key', text: 'select tenantry.find_api_key($1) as value' }
 const MINUTE_MS = 60_000
 
+interface Options {
+  database: Database
+  clock: Clock
+  root: { hash: Buffer; principal: ApiKeyPrincipal }
+  cache: Cache
+  attempts: Attempts
+}
+
 export class ApiKeys {
   readonly #database: Database
   readonly #clock: Clock
   readonly #root: { hash: Buffer; principal: ApiKeyPrincipal }
   readonly #cache: Cache
+  readonly #attempts: Attempts
   readonly #used = new Map<string, number>()
 
-  constructor(database: Database, clock: Clock, root: { hash: Buffer; principal: ApiKeyPrincipal }, cache: Cache) {
+  constructor({ database, clock, root, cache, attempts }: Options) {
     this.#database = database
     this.#clock = clock
     this.#root = root
     this.#cache = cache
+    this.#attempts = attempts
   }
 
   /** The root key, compared in constant time; it needs no look-up, so it works however the database is. */
@@ -47,15 +58,21 @@ export class ApiKeys {
     return this.#root.principal
   }
 
-  /** Looked up by the hash of the secret, so that no comparison of secrets ever runs in variable time. */
-  async find(secret: string): Promise<ApiKeyPrincipal | undefined> {
-    return this.#ifNotOver(await this.#read(secret, hashOf(secret)))
+  /**
+   * Looked up by the hash of the secret, so that no comparison of secrets ever runs in variable time.
+   * @param address where it came from
+   * @throws Problem `rate.limited`
+   */
+  async find(secret: string, address: string): Promise<ApiKeyPrincipal | undefined> {
+    return this.#attempts.find(address, secret, async () => this.#ifNotOver(await this.#read(secret, hashOf(secret))))
   }
 
   /** The same from memory, where it is there: as old as facts may be. */
-  recall(secret: string, hash = hashOfPresented(secret)): Soon<ApiKeyPrincipal | undefined> {
+  recall(secret: string, address: string, hash = hashOfPresented(secret)): Soon<ApiKeyPrincipal | undefined> {
     const kept: Kept<ApiKeyPrincipal> = { read: () => this.#read(secret, hash), namesOf }
-    return after(this.#cache.get(`secret:${hash.toString('latin1')}`, kept), (key) => this.#ifNotOver(key))
+    return this.#attempts.find(address, secret, () =>
+      after(this.#cache.get(`secret:${hash.toString('latin1')}`, kept), (key) => this.#ifNotOver(key)),
+    )
   }
 
   /** What has not the shape of a secret costs no look-up. */

@@ -9,8 +9,8 @@ import { type Identity, type IdentityServices, identify } from './identities.ts'
 type Asked = Call<'authorizeRequest'>['query']
 
 export const forwardAuthHandlers = (services: IdentityServices): Pick<Handlers, 'authorizeRequest'> => ({
-  authorizeRequest: async ({ authorization, query }) => {
-    const identity = await identify(services, authorization, query)
+  authorizeRequest: async ({ authorization, address, query }) => {
+    const identity = await identify(services, { authorization, address }, query)
     requireTenant(identity, query)
     requireActive(identity)
     const step_up = requirePermission(identity, query, services.clock())

@@ -45,19 +45,19 @@ interface Accepted {
 /** @throws Problem 401 */
 export const identify = async (
   services: IdentityServices,
-  authorization: string | undefined,
+  { authorization, address }: { authorization: string | undefined; address: string },
   { audience = services.issuer, api_keys = false }: Accepted,
 ): Promise<Identity> => {
   const credential = credentialIn(authorization)
-  if (api_keys && isSecret(credential)) return ofApiKey(services, credential)
+  if (api_keys && isSecret(credential)) return ofApiKey(services, credential, address)
   if (!isToken(credential)) throw new Problem('credential.invalid')
   const holder = await services.token_holders.recall(credential, audience)
   if (typeof holder === 'string') throw new Problem(holder)
   return ofHolder(holder)
 }
 
-const ofApiKey = async ({ facts, api_keys }: IdentityServices, secret: string): Promise<Identity> => {
-  const key = await api_keys.recall(secret)
+const ofApiKey = async ({ facts, api_keys }: IdentityServices, secret: string, address: string): Promise<Identity> => {
+  const key = await api_keys.recall(secret, address)
   if (key === undefined || key.tenant_id === null) throw new Problem('credential.invalid')
   const found = await facts.ofApiKey(key.tenant_id, key.id)
   if (!found?.api_key) throw new Problem('credential.invalid') // deleted since it was found

@@ -1,5 +1,5 @@
 // Who is calling? Runs in onRequest, before any body is parsed: a stranger gets 401, never a 400 that teaches the schema.
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiKeys } from '../api-keys/authentication.ts'
 import { hashOfPresented } from '../api-keys/presented.ts'
 import { Problem } from '../errors.ts'
@@ -11,6 +11,7 @@ import { isBoundToTenant, isVouchedFor, loginOf } from '../tokens/claims.ts'
 import type { Operation } from './contract.ts'
 import type { RequestLog } from './logging.ts'
 import type { Identity, Principal } from './principal.ts'
+import type { RateLimit } from './rate-limit.ts'
 
 const BEARER = /^Bearer ([^\s]+)$/i
 const JWT_START = 'eyJ' // base64url of `{"`
@@ -27,12 +28,14 @@ export const isToken = (credential: string): boolean => credential.startsWith(JW
 
 /** The root key comes first, because it may be any text; then our keys by their shape; then tokens. */
 export const authenticateWith =
-  (apiKeys: ApiKeys, tokenHolders: TokenHolders) =>
-  (request: FastifyRequest, { any_audience, bounded }: Operation): Soon<void> => {
+  (apiKeys: ApiKeys, tokenHolders: TokenHolders, limit: RateLimit | undefined) =>
+  (request: FastifyRequest, { any_audience, bounded }: Operation, reply: FastifyReply): Soon<void> => {
     const credential = credentialIn(request.headers.authorization)
-    return after(principalOf(credential, { apiKeys, tokenHolders, any_audience, bounded }), (principal) => {
+    return after(principalOf(request, credential, { apiKeys, tokenHolders, any_audience, bounded }), (principal) => {
       request.principal = principal
       ;(request.log as RequestLog).identify(principal) // as `logging.ts` makes it
+      const headers = limit?.(principal)
+      if (headers !== undefined) reply.headers(headers)
     })
   }
 
@@ -44,7 +47,9 @@ export const identifyWith =
     const found = await strangers.find(credential, namedTenant(request))
     if (typeof found === 'string') throw new Problem('token.invalid', { detail: found })
     request.identities = found ?? [
-      identityOf(await principalOf(credential, { apiKeys, tokenHolders, any_audience: false, bounded: false })),
+      identityOf(
+        await principalOf(request, credential, { apiKeys, tokenHolders, any_audience: false, bounded: false }),
+      ),
     ]
   }
 
@@ -63,6 +68,7 @@ interface Finders {
 }
 
 const principalOf = (
+  request: FastifyRequest,
   credential: string,
   { apiKeys, tokenHolders, any_audience, bounded }: Finders,
 ): Soon<Principal> => {
@@ -75,10 +81,13 @@ const principalOf = (
       return holder
     })
   }
-  return after(bounded ? apiKeys.recall(credential, hash) : apiKeys.find(credential), (principal) => {
-    if (principal === undefined) throw new Problem('credential.invalid')
-    return principal
-  })
+  return after(
+    bounded ? apiKeys.recall(credential, request.ip, hash) : apiKeys.find(credential, request.ip),
+    (principal) => {
+      if (principal === undefined) throw new Problem('credential.invalid')
+      return principal
+    },
+  )
 }
 
 const identityOf = (principal: Principal): Identity => {

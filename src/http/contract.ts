@@ -221,7 +221,7 @@ const responseSchemasOf = ({ responses }: OperationObject): Schema =>
 
 /** The hooks that stand before a secured handler. */
 export interface Guards {
-  authenticate(request: FastifyRequest, operation: Operation): Soon<void>
+  authenticate(request: FastifyRequest, operation: Operation, reply: FastifyReply): Soon<void>
   /** In place of both, for what is about the caller alone (`x-scope: self`). */
   identify(request: FastifyRequest): Promise<void>
   authorize(request: FastifyRequest, operation: Operation): Soon<void>
@@ -276,10 +276,10 @@ const routeOf = (operation: Operation, handler: AnyHandler, guards: Guards): Rou
   url: operation.url,
   schema: operation.schema,
   config: { operation },
-  onRequest: hook((request) => {
+  onRequest: hook((request, reply) => {
     request.operation = operation
     if (operation.public) return
-    return operation.scope === 'self' ? guards.identify(request) : guards.authenticate(request, operation)
+    return operation.scope === 'self' ? guards.identify(request) : guards.authenticate(request, operation, reply)
   }),
   preValidation: operation.body_required
     ? []
@@ -312,6 +312,7 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
   idempotency_key: declaredHeader('idempotency-key', request, operation),
   min_revision: declaredHeader(MIN_REVISION, request, operation),
   authorization: operation.scope === 'client' ? request.headers.authorization : undefined,
+  address: operation.scope === 'client' ? request.ip : '',
   principal: request.principal,
   identities: request.identities,
   scope: request.scope,

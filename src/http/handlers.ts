@@ -39,6 +39,8 @@ export interface Call<K extends OperationId = OperationId> {
   min_revision: string | undefined
   /** Only where the handler authenticates the caller itself (`x-scope: client`). */
   authorization: string | undefined
+  /** Where the request came from; only there, too. */
+  address: string
   principal: Principal
   /** Only where the operation is about the caller alone (`x-scope: self`); never empty. */
   identities: Identities

@@ -35,6 +35,7 @@ const LATER = { 'Retry-After': '2' }
 
 const fromProblem = ({ code, status, detail, errors: [first] }: Problem): OAuthError => {
   if (status === 503) return new OAuthError('temporarily_unavailable', detail, { status })
+  if (status === 429) return new OAuthError('temporarily_unavailable', detail, { status })
   if (status >= 500) return new OAuthError('server_error', detail, { status })
   if (code === 'media_type.unsupported')
     return new OAuthError('invalid_request', 'Send a form: application/x-www-form-urlencoded.', { status })
@@ -47,7 +48,11 @@ const printable = (text: string): string => text.replaceAll(/[^\x20-\x7e]|["\\]/
 const answer = ({ error, description, status }: OAuthError, reply: FastifyReply): FastifyReply =>
   reply
     .code(status)
-    .headers({ ...(status === 401 && CHALLENGE), ...(status === 503 && LATER), 'Cache-Control': 'no-store' })
+    .headers({
+      ...(status === 401 && CHALLENGE),
+      ...((status === 503 || status === 429) && LATER),
+      'Cache-Control': 'no-store',
+    })
     .type('application/json')
     .send({ error, error_description: printable(description) })
 

@@ -13,6 +13,8 @@ interface Credentials {
 /** What a request shows of its client. */
 export interface Shown {
   authorization: string | undefined
+  /** Where it came from. */
+  address: string
   body: { client_id?: string; client_secret?: string }
 }
 
@@ -54,7 +56,7 @@ const credentialsOf = ({ authorization, body }: Shown): Credentials => {
 /** @throws OAuthError `invalid_client`, or `invalid_request` when it shows itself twice */
 export const authenticateClient = async (apiKeys: ApiKeys, shown: Shown): Promise<ApiKeyPrincipal> => {
   const { id, secret } = credentialsOf(shown)
-  const key = apiKeys.root(secret) ?? (isSecret(secret) ? await apiKeys.find(secret) : undefined)
+  const key = apiKeys.root(secret) ?? (isSecret(secret) ? await apiKeys.find(secret, shown.address) : undefined)
   const claimed = [id, shown.body.client_id].filter((each) => each !== undefined)
   if (!key || claimed.some((each) => each !== key.id)) throw unauthenticated()
   return key

@@ -34,8 +34,8 @@ export const GRANT_TYPES = [...GRANTS.keys()]
 
 export const oauthHandlers = (services: Services): Pick<Handlers, Mine> => {
   const { write, api_keys, token_holders } = services
-  const clientOf = ({ authorization, body }: Call<Mine>): Promise<ApiKeyPrincipal> =>
-    authenticateClient(api_keys, { authorization, body })
+  const clientOf = ({ authorization, address, body }: Call<Mine>): Promise<ApiKeyPrincipal> =>
+    authenticateClient(api_keys, { authorization, address, body })
 
   return {
     requestToken: async (call) => {

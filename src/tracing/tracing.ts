@@ -11,6 +11,7 @@ import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trac
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Connection } from '../database/connection.ts'
 import { pathOf } from '../http/access-log.ts'
+import type { Operation } from '../http/contract.ts'
 import type { RequestLog } from '../http/logging.ts'
 import { tracedConnection } from './database.ts'
 import { withoutValues } from './scrubbing.ts'
@@ -20,7 +21,7 @@ const STOPPED_WITHIN_MS = 3_000
 
 export interface Tracing {
   /** Before anything else is added to the app. */
-  install(app: FastifyInstance): Promise<void>
+  install(app: FastifyInstance, operations: readonly Operation[]): Promise<void>
   traced(connection: Connection): Connection
   /** Sends what has not been sent. */
   stop(): Promise<void>
@@ -38,7 +39,7 @@ export const startTracing = (version: string): Tracing => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   const tracer = provider.getTracer('tenantry', version)
   return {
-    install: async (app) => void (await app.register(instrumentation().plugin())),
+    install: async (app, operations) => void (await app.register(instrumentation(operations).plugin())),
     traced: (connection) =>
       tracedConnection(connection, (name, work) =>
         // Only as part of a request: what the service does for itself is no trace of anybody's.
@@ -59,22 +60,26 @@ export const startTracing = (version: string): Tracing => {
 }
 
 /** One span for the request and one for its handler; an error's message may hold values that went to the database. */
-const instrumentation = (): FastifyOtel.FastifyOtelInstrumentation =>
-  new FastifyOtel.FastifyOtelInstrumentation({
+const instrumentation = (operations: readonly Operation[]): FastifyOtel.FastifyOtelInstrumentation => {
+  const ids = new Map(operations.map(({ method, url, operation_id }) => [`${method} ${url}`, operation_id]))
+  return new FastifyOtel.FastifyOtelInstrumentation({
     instrumentHooks: false,
     recordExceptions: false,
     ignorePaths: ({ url }) => /^\/(?:livez|readyz|metrics)$/.test(url),
-    requestHook: (span, request) => describe(span, request as unknown as FastifyRequest),
+    requestHook: (span, request) => {
+      const { method, routeOptions } = request
+      describe(span, request as unknown as FastifyRequest, ids.get(`${method} ${routeOptions.url}`))
+    },
   })
+}
 
 type Span = NonNullable<ReturnType<typeof trace.getActiveSpan>>
 
-const describe = (span: Span, request: FastifyRequest): void => {
-  const { operation } = request.routeOptions.config
+const describe = (span: Span, request: FastifyRequest, operation_id: string | undefined): void => {
   span.setAttributes({
     'url.path': pathOf(request.url), // the library has put the whole URL there
     'tenantry.request_id': request.id,
-    ...(operation && { 'tenantry.operation': operation.operation_id }),
+    ...(operation_id !== undefined && { 'tenantry.operation': operation_id }),
   })
   ;(request.log as RequestLog).follow(span.spanContext().traceId) // as `logging.ts` makes it
 }

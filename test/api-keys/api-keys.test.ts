@@ -4,11 +4,14 @@ import t from 'tap'
 import { ApiKeys } from '../../src/api-keys/authentication.ts'
 import { hashOf, hintOf, isSecret, makeSecret } from '../../src/api-keys/secrets.ts'
 import type { Database } from '../../src/database/scope.ts'
+import { Attempts } from '../../src/http/attempts.ts'
 import { preparePlatform } from '../../src/platform.ts'
 import { Seal } from '../../src/sealing.ts'
 import { aService } from '../support/service.ts'
 
 const s = await aService(t)
+const { cache } = s.service.app.memory
+const attempts = new Attempts({ most: 0, clock: () => s.now, log: { warn: () => {} } })
 const SHAPE = /^tnt_[0-9A-Za-z]{49}$/
 
 t.test('a secret has 256 random bits in letters and digits, and a checksum', async (t) => {
@@ -51,8 +54,8 @@ t.test('a mistyped key is refused without asking the database', async (t) => {
     },
   } as unknown as Database
   const root = { hash: hashOf(s.root_api_key), principal: { kind: 'api_key' } as never }
-  const keys = new ApiKeys(counting, () => s.now, root, s.service.app.memory.cache)
-  await keys.find(makeSecret())
+  const keys = new ApiKeys({ database: counting, clock: () => s.now, root, cache, attempts })
+  await keys.find(makeSecret(), '192.0.2.1')
   t.same(asked, ['find_api_key'], 'a well-formed one is looked up')
 
   const { id: tenant_id } = await s.aTenant()
@@ -238,7 +241,7 @@ t.test('a changed root key replaces the old one at start, and keeps its id', asy
   t.same(rows, [{ id: root.id, hash: hashOf(secret).toString('hex'), hint: hintOf(secret) }])
   const [newest] = (await s.root.get('/events?type=api_key.replaced')).body.data
   t.match(newest, { tenant_id: null, actor: { type: 'system', id: null }, data: { api_key_id: root.id, root: true } })
-  const keys = new ApiKeys(database, () => s.now, replaced.root, s.service.app.memory.cache)
+  const keys = new ApiKeys({ database, clock: () => s.now, root: replaced.root, cache, attempts })
   t.equal(keys.root(s.root_api_key), undefined)
   t.equal(keys.root(secret)?.id, root.id)
 })

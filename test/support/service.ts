@@ -223,6 +223,8 @@ export const TEST_CONFIG = {
   staleness_ms: 500,
   ready_grace_ms: 0,
   access_log: true,
+  // No test is refused for what another did, nor because the machine is slow.
+  ...{ max_event_loop_delay_ms: 0, bad_attempts: 0, rate_limit: 0, trusted_proxies: undefined },
 }
 
 export interface Options {
@@ -238,6 +240,10 @@ export interface Options {
   staleness_ms?: number
   ready_grace_ms?: number
   access_log?: boolean
+  rate_limit?: number
+  bad_attempts?: number
+  trusted_proxies?: string[]
+  max_event_loop_delay_ms?: number
   /** Another service whose database, secrets and clock this one shares: a replica of it. With `now`, the clock is its own. */
   replica_of?: TestService
   /** Replicas only: sealed with the first, now with the second. */
@@ -261,6 +267,10 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     staleness_ms = TEST_CONFIG.staleness_ms,
     ready_grace_ms = TEST_CONFIG.ready_grace_ms,
     access_log = TEST_CONFIG.access_log,
+    rate_limit = TEST_CONFIG.rate_limit,
+    bad_attempts = TEST_CONFIG.bad_attempts,
+    trusted_proxies = TEST_CONFIG.trusted_proxies,
+    max_event_loop_delay_ms = TEST_CONFIG.max_event_loop_delay_ms,
     replica_of,
     encryption_keys,
   } = options
@@ -286,6 +296,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
     staleness_ms,
     ready_grace_ms,
     access_log,
+    ...{ rate_limit, bad_attempts, trusted_proxies, max_event_loop_delay_ms },
     previous_encryption_key,
   }
   const service = await assembleService(

@@ -1,0 +1,30 @@
+// Refuses before the process collapses: when its event loop lags so far behind that every answer would come too late, or its
+// memory is nearly used up. Probes and metrics are answered all the same: whoever looks must see why.
+import { getHeapStatistics } from 'node:v8'
+import underPressure from '@fastify/under-pressure'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Problem } from '../errors.ts'
+import { countRefusal } from '../metrics/instruments.ts'
+
+const ALWAYS_ANSWERED = new Set<string | undefined>(['/livez', '/readyz', '/metrics'])
+/** Past this, V8 does little but collect garbage. */
+const FULLEST_HEAP = 0.95
+const LOOKED_AT_EACH_MS = 500
+
+const refuse = ({ routeOptions, log }: FastifyRequest, _: unknown, type?: string, value?: number): undefined => {
+  if (ALWAYS_ANSWERED.has(routeOptions.url)) return
+  countRefusal('overloaded')
+  log.debug({ type, value }, 'refused under pressure')
+  throw new Problem('overloaded')
+}
+
+/** @param most_delay_ms of the event loop, on average over half a second; 0 for no limit at all */
+export const refuseUnderPressure = async (app: FastifyInstance, most_delay_ms: number): Promise<void> => {
+  if (most_delay_ms === 0) return
+  await app.register(underPressure, {
+    maxEventLoopDelay: most_delay_ms,
+    maxHeapUsedBytes: getHeapStatistics().heap_size_limit * FULLEST_HEAP,
+    sampleInterval: LOOKED_AT_EACH_MS,
+    pressureHandler: refuse,
+  })
+}
