@@ -19,7 +19,7 @@ const { searchResources } = resourceSearchHandlers(s.service.database, () => s.n
 
 const search = async (name: string, page: { token?: string; limit?: number }, type = 'invoice', user = 'user_vera') => {
   const call = {
-    scope: { tenant_id },
+    ...{ scope: { tenant_id }, principal: { kind: 'api_key' } },
     body: { subject: { type: 'user', id: user }, action: { name }, resource: { type }, page },
     min_revision: undefined,
   }
