@@ -61,7 +61,7 @@ export const aPlace = async ({ node_args = [], more_settings = {} } = {}) => {
       subjects,
     },
     /** One more service on the same database. */
-    startReplica: () => startService(settings),
+    startReplica: (other_settings) => startService({ ...settings, ...other_settings }),
     postgres_version: await versionOf(server.url),
     async stop() {
       await provider.stop()

@@ -21,14 +21,16 @@ export const pinThisProcess = () => {
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
-/** `tenantry serve`, as anybody runs it; answers its address and process. It ends with this process at the latest. */
+/** `tenantry serve`, as the container runs it; answers its address and process. It ends with this process at the latest. */
 export const startService = async (settings, node_args = []) => {
-  const command = [...pinned(CORES?.measured), process.execPath, ...node_args, path('../bin/tenantry.mjs'), 'serve']
+  const command = [...pinned(CORES?.measured), process.execPath, ...node_args, path('../dist/cli/main.js'), 'serve']
   const child = spawn(command[0], command.slice(1), {
     env: { PATH: process.env.PATH, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  process.once('exit', () => child.kill())
+  const kill = () => child.kill()
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   for await (const line of readline.createInterface({ input: child.stdout })) {
     const { msg, address } = JSON.parse(line)
     if (msg !== 'listening') continue

@@ -1,11 +1,12 @@
 // Measures what Tenantry costs, as ratios: each thing beside the least that could do it, in one run, the two sides taking
 // turns in short rounds, so that whatever else the machine does falls on both. Nothing here passes or fails.
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { ensureBuilt } from '../bin/build.mjs'
 import { startCerbos, withRoles } from './cerbos.mjs'
+import { footprint } from './footprint.mjs'
 import { load } from './load.mjs'
 import { CORE_COUNT, CORES, pinThisProcess, startModule } from './processes.mjs'
-import { changeTable, row, table } from './table.mjs'
+import { changeTable, footprintTable, row, table } from './table.mjs'
 
 const ROUNDS = 9
 const SECONDS = 1.5
@@ -42,18 +43,20 @@ const running = async (...what) => {
   return module
 }
 
+/** One of each tenant. */
+const questions = tenants.map(({ id, members }, number) => ({
+  subject: { type: 'user', id: members[number % members.length].user_id },
+  action: { name: 'read' },
+  resource: { type: 'invoice', id: '1' },
+  context: { tenant_id: id },
+}))
+
 const check = async () => {
   const bare = await running('bare.mjs')
-  const bodies = tenants.map(({ id, members }, number) => ({
-    subject: { type: 'user', id: members[number % members.length].user_id },
-    action: { name: 'read' },
-    resource: { type: 'invoice', id: '1' },
-    context: { tenant_id: id },
-  }))
   const path = '/access/v1/evaluation'
   const [ours, theirs] = await alternate(
-    () => load(service.child, SECONDS, { url: service.address + path, credential: secret, bodies }),
-    () => load(bare.child, SECONDS, { url: bare.ready + path, credential: secret, bodies }),
+    () => load(service.child, SECONDS, { url: service.address + path, credential: secret, bodies: questions }),
+    () => load(bare.child, SECONDS, { url: bare.ready + path, credential: secret, bodies: questions }),
   )
   return [row('POST /access/v1/evaluation', 'a bare Fastify route with its schemas', ours, theirs)]
 }
@@ -149,16 +152,21 @@ try {
     while (replicas.length < count) replicas.push(await place.startReplica())
     changes.push(await propagation(place, replicas))
   }
-  process.stdout.write(`${table(rows)}
-
-${changes.length === 0 ? '' : changeTable(changes)}
+  const taken = isWanted(footprint) ? await footprint(place, questions) : []
+  const tables = [
+    ...(rows.length === 0 ? [] : [table(rows)]),
+    ...(changes.length === 0 ? [] : [changeTable(changes)]),
+    ...(taken.length === 0 ? [] : [footprintTable(taken)]),
+  ]
+  process.stdout.write(`${tables.join('\n\n')}
 
 A ratio is the median of ${ROUNDS} rounds' ratios; [from–to] are the quarters around it. Both sides of a row take turns in one
 run. CPU is what each side's own process spent on one request, whatever else the machine did. A change is a member's suspension;
 its time runs from when it is sent until a verifier that follows the last replica refuses the member's token, looked at each
-millisecond. Idle is what one replica spends on its streams while nothing happens, of one core.
+millisecond. Idle is what one replica spends on its streams while nothing happens, of one core. Ready is from the process's start
+until /readyz says so; memory is resident; per 100 MB is of memory under load, of the rate and of what a core alone would answer.
 
-Node.js ${process.version}, PostgreSQL ${place.postgres_version} (fsync off), ${CORE_COUNT} × ${cpus()[0]?.model ?? 'unknown'}
+Node.js ${process.version}, PostgreSQL ${place.postgres_version} (fsync off), ${CORE_COUNT} × ${cpus()[0]?.model ?? 'unknown'}, load average ${loadavg()[0].toFixed(0)}
 ${CORES ? `The service or its other side on core ${CORES.measured}, load on core ${CORES.load}, PostgreSQL and verification on any.` : 'Nothing is pinned to a core (no taskset, or one core).'}
 Issuer ${issuer}; platform API key; log level info; ${tenants.length} tenants; 16 connections, ${WRITERS} for writes.
 `)

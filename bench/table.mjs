@@ -6,7 +6,7 @@ const quantile = (sorted, at) => {
   return low + (high - low) * (place - Math.floor(place))
 }
 
-const summary = (values) => {
+export const summary = (values) => {
   const sorted = [...values].sort((a, b) => a - b)
   return { median: quantile(sorted, 0.5), from: quantile(sorted, 0.25), to: quantile(sorted, 0.75) }
 }
@@ -60,5 +60,17 @@ export const changeTable = (changes) =>
       `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${streams.toLocaleString('en')} streams`,
       ...[inMs(refused.p50), inMs(refused.p99), inMs(refused.max), String(refused.count), inMs(made.p50)],
       ...[percent(idle), percent(alone)],
+    ]),
+  )
+
+const inMb = (bytes) => `${Math.round(bytes / 1e6)} MB`
+
+/** What `footprint` answers, one line each. */
+export const footprintTable = (sides) =>
+  aligned(
+    ['a check', 'ready', 'CPU until then', 'at rest', 'under load', 'rate', 'CPU', 'per 100 MB', 'a core, per 100 MB'],
+    ...sides.map(({ name, ready_ms, ready_cpu_ms, resting, bytes, rate, cpu_us, per_100_mb, core_per_100_mb }) => [
+      ...[name, inMs(ready_ms), inMs(ready_cpu_ms), inMb(resting), inMb(bytes), perSecond(rate)],
+      ...[`${Math.round(cpu_us)} µs`, perSecond(per_100_mb), perSecond(core_per_100_mb)],
     ]),
   )
