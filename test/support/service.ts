@@ -278,7 +278,7 @@ export const aService = async (t: Test, options: Options = {}): Promise<TestServ
   const ownTime = options.live ? liveTime : { now: options.now ?? new Date() }
   const time = options.now === undefined && replica_of ? replica_of.time : ownTime
   const logged: Json[] = []
-  const log = makeLog('debug', { write: (line) => logged.push(JSON.parse(line)) })
+  const log = makeLog('trace', { write: (line) => logged.push(JSON.parse(line)) })
   const opened = {
     database: replica_of === undefined ? test_database.database : borrowed(test_database.database),
     root_api_key: replica_of?.root_api_key ?? `root-${randomBytes(24).toString('base64url')}`,
