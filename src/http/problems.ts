@@ -73,18 +73,27 @@ export const installProblems = (app: FastifyInstance, issuer: string): void => {
   app.setNotFoundHandler((request, reply) => answer(new Problem('not_found'), request, reply))
 }
 
+const LINGER_MS = 1_000 // for the client to read why
+
+/** A client that never closes its own side would otherwise hold the connection for ever, and every stop with it. */
+const partWith = (socket: Socket, words: string): void => {
+  socket.end(words)
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
+}
+
 /** What Fastify would answer by itself, before any route or hook: a URL, or bytes, that are no request. */
 export const problemsBeforeRouting = (issuer: string) => ({
   frameworkErrors: ((error, request, reply) =>
     answerAs(issuer)(error, request, reply.header('X-Request-ID', request.id))) satisfies ErrorHandler,
 
   clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (socket.writableEnded) return // what still comes of a request that was refused; its end is near
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
       return
     }
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n')
+      partWith(socket, 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n')
       return
     }
     const problem =
@@ -93,7 +102,8 @@ export const problemsBeforeRouting = (issuer: string) => ({
         : new Problem('request.invalid', { detail: 'This is not an HTTP request.' })
     const id = randomUUID()
     const body = JSON.stringify(bodyOf(problem, issuer, id))
-    socket.end(
+    partWith(
+      socket,
       `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nX-Request-ID: ${id}\r\n` +
         `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     )
