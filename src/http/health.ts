@@ -84,8 +84,9 @@ export class Readiness {
       this.#away_since = undefined
       return { name, ok: true, detail: null }
     }
-    this.#away_since ??= clock().getTime()
-    const ok = clock().getTime() - this.#away_since < grace_ms
+    const now = clock().getTime()
+    this.#away_since = Math.min(this.#away_since ?? now, now) // a clock that was set back begins again
+    const ok = now - this.#away_since < grace_ms
     const since = new Date(this.#away_since).toISOString()
     return {
       name,

@@ -3,7 +3,7 @@
 // While the issuer is away, what was found goes on for another hour, as the keys themselves do, and nobody waits for the next
 // attempt. A document that is there, but says something else, ends that at once.
 import { fetchDocument, Jwks } from '@tenantry/client/signed'
-import type { Clock } from '../clock.ts'
+import { type Clock, isWithin } from '../clock.ts'
 
 const KEPT_MS = 3_600_000
 const OUTLIVES_MS = 3_600_000
@@ -39,12 +39,12 @@ export class Discovery {
   }
 
   #isDue(): boolean {
-    if (this.#fault) return !this.#isWithin(PAUSE_MS, this.#fault.at)
-    return this.#found === undefined || !this.#isWithin(KEPT_MS, this.#found.at)
+    if (this.#fault) return !isWithin(PAUSE_MS, this.#fault.at, this.#now())
+    return this.#found === undefined || !isWithin(KEPT_MS, this.#found.at, this.#now())
   }
 
   #isUsable(): boolean {
-    return this.#found !== undefined && this.#isWithin(KEPT_MS + OUTLIVES_MS, this.#found.at)
+    return this.#found !== undefined && isWithin(KEPT_MS + OUTLIVES_MS, this.#found.at, this.#now())
   }
 
   /** One at a time, however many wait for it. */
@@ -65,12 +65,6 @@ export class Discovery {
       this.#fault = { error, at: this.#now() }
       if (error instanceof DiscoveryError) this.#found = undefined
     }
-  }
-
-  /** A clock that was set back counts as time that has passed. */
-  #isWithin(duration_ms: number, since: number): boolean {
-    const elapsed = this.#now() - since
-    return elapsed >= 0 && elapsed < duration_ms
   }
 
   #now(): number {

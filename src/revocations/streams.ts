@@ -1,7 +1,7 @@
 // Server-sent events of revocations: what one connection gets, and how all end.
 import { PassThrough, type Readable } from 'node:stream'
 import { revocationTargetsOf } from '@tenantry/client'
-import type { Clock } from '../clock.ts'
+import { type Clock, isWithin } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { HistoryTail } from '../events/tail.ts'
@@ -104,7 +104,7 @@ export class RevocationStreams {
       const now = this.#clock().getTime()
       if (now >= endsAt) return void stream.end(`retry: ${AT_ONCE_MS}\n\n`)
       const { entries, bytes } = newsOf(batch, tenant_id)
-      if (entries.length === 0 && now - wroteAt < ALIVE_MS) return
+      if (entries.length === 0 && isWithin(ALIVE_MS, wroteAt, now)) return
       wroteAt = now
       stream.write(bytes)
       if (stream.readableLength + stream.writableLength > MOST_UNREAD_BYTES) stream.destroy()

@@ -2,7 +2,7 @@
 // so that after an emergency rotation no replica goes on with a key that another has thrown away.
 import { createPrivateKey } from 'node:crypto'
 import type { SlimClaims, TokenClaims } from '@tenantry/client'
-import type { Clock } from '../clock.ts'
+import { type Clock, isWithin } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import { Problem } from '../errors.ts'
 import type { Snapshot } from '../revocations/handlers.ts'
@@ -101,7 +101,7 @@ export class KeyRing {
 
   async #atMost(age_ms: number): Promise<Loaded> {
     const loaded = await this.#since(this.#newest_revision)
-    return this.#clock().getTime() - loaded.at < age_ms ? loaded : this.#load()
+    return isWithin(age_ms, loaded.at, this.#clock().getTime()) ? loaded : this.#load()
   }
 
   /** One reading serves all who wait, but only those who came before it began. */

@@ -28,6 +28,16 @@ t.test('a database that blinks makes nothing not ready; one that stays away does
   t.equal((await s.stranger.get('/livez')).status, 200)
 })
 
+t.test('a clock that is set back does not make a database that stays away look well', async (t) => {
+  const s = await aService(t, { ready_grace_ms: 10_000 })
+  await s.service.database.close()
+  t.equal((await s.stranger.get('/readyz')).status, 200)
+  s.advance(-86_400)
+  t.equal((await s.stranger.get('/readyz')).status, 200)
+  s.advance(10)
+  t.equal((await s.stranger.get('/readyz')).status, 503)
+})
+
 t.test('without its database a service that never served a key set still does', async (t) => {
   const s = await aService(t)
   await s.service.database.close()

@@ -201,3 +201,13 @@ t.test('only the platform sees and turns the keys', async (t) => {
   }
   t.same(await keysOf(s), before)
 })
+
+t.test('where the clock was set back, a key that another replica made is published all the same', async (t) => {
+  const s = await aService(t)
+  const replica = await aService(t, { replica_of: s, now: s.now })
+  const published = async () => (await replica.stranger.get('/.well-known/jwks.json')).body.keys.length
+  t.equal(await published(), 1)
+  replica.advance(-86_400)
+  made(await s.root.post('/signing-keys/rotate'))
+  t.equal(await published(), 2)
+})
