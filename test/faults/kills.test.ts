@@ -12,7 +12,7 @@ const REPLICAS = 3 // one or two start while the others write
 
 t.test(`${KILLS} × kill -9 under mixed writes: none is lost, none is half written`, { skip }, async (t) => {
   const { test_database, root, settings } = await aGround()
-  const quick = settings({ TENANTRY_STALENESS_MS: '20', LOG_LEVEL: 'info' }) // what takes rights away waits that long
+  const quick = settings({ TENANTRY_STALENESS_MS: '20' }) // what takes rights away waits that long
   const first = serve(t, quick)
   const { body: tenant } = await request(await addressOf(first), root, 'POST /tenants', { name: 'Acme' })
   await kill9(first)
