@@ -9,6 +9,7 @@ import { authorizationHandlers } from './authorization/handlers.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Database } from './database/scope.ts'
+import { EpochWatch } from './epochs/watch.ts'
 import { eventHandlers } from './events/handlers.ts'
 import { forwardAuthHandlers } from './forward-auth/handlers.ts'
 import { withoutOriginal } from './forward-auth/original-uri.ts'
@@ -90,6 +91,7 @@ export interface Services {
     | 'allow_loopback_issuers'
     | 'staleness_ms'
     | 'ready_grace_ms'
+    | 'failover'
     | 'access_log'
     | Protection
   >
@@ -114,6 +116,7 @@ export interface App {
   /** Finishes what is under way, then closes every connection. */
   close(): Promise<void>
   api_keys: ApiKeys
+  epochs: EpochWatch
   memory: Memory
   metrics: ReadMetrics
 }
@@ -172,9 +175,15 @@ export const buildApp = async ({
   const memory = openMemory({
     ...{ database, clock, staleness_ms: config.staleness_ms },
     onRevision: (revision) => keys.hear(revision),
+    onEpoch: (epoch) => epochs.hear(epoch),
     onFault: (error) => log.warn({ err: error }, 'cannot follow what other replicas change'),
   })
   const { cache, facts } = memory
+  const onNew = (): void => {
+    keys.forget()
+    cache.evictAll()
+  }
+  const epochs = new EpochWatch({ database, seal, algorithm, clock, failover: config.failover, log, onNew })
   const streams = new RevocationStreams(database, memory.tail, clock)
   fastify.addHook('preClose', async () => streams.close())
   fastify.addHook('onClose', async () => memory.stop())
@@ -229,7 +238,7 @@ export const buildApp = async ({
     identify: identifyWith(api_keys, token_holders, strangers),
     authorize: authorizeWith(database),
   })
-  return { fastify, traffic, streams, api_keys, memory, metrics, close: () => closeServer(fastify, traffic) }
+  return { fastify, traffic, streams, api_keys, epochs, memory, metrics, close: () => closeServer(fastify, traffic) }
 }
 
 /** Node by itself would also wait for connections that were opened in advance and never used, as pools and browsers do. */

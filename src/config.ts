@@ -1,5 +1,6 @@
 // The environment as a frozen Config. Every problem is reported at once, and then the process refuses to start.
 import { isIP } from 'node:net'
+import type { Failover } from './epochs/watch.ts'
 import { KEY_BYTES } from './sealing.ts'
 import { ALGORITHMS, type Algorithm } from './signing-keys/generation.ts'
 
@@ -12,6 +13,8 @@ export interface Config {
   database_url: string | undefined
   /** The same database past a pooler; set, it means that `database_url` leads through one. */
   database_direct_url: string | undefined
+  /** Whether a standby that is promoted has every acknowledged commit; undefined where nobody said. */
+  failover: Failover | undefined
   /** How many connections requests share. */
   database_pool: number
   data_dir: string
@@ -124,6 +127,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const database_url = read('DATABASE_URL', parseDatabaseUrl)?.value
   const database_direct_url = read('DATABASE_DIRECT_URL', parseDatabaseUrl)?.value
   const database_pool = readOr('TENANTRY_DATABASE_POOL', parsePool, DATABASE_POOL)
+  const failover = read('TENANTRY_FAILOVER', parseFailover)?.value
   const issuer = read('TENANTRY_ISSUER', parseIssuer)?.value
   const root_api_key = read('TENANTRY_ROOT_API_KEY', parseRootKey)?.value
   const encryption_key = read('TENANTRY_ENCRYPTION_KEY', parseKey)?.value
@@ -158,6 +162,7 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
     database_url,
     database_direct_url,
     database_pool,
+    failover,
     data_dir: text('TENANTRY_DATA_DIR') ?? DATA_DIR,
     issuer: issuer ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     root_api_key,
@@ -286,6 +291,9 @@ const parsePool = (text: string): Parsed<number> => {
     ? { value }
     : `must be a whole number of connections from 1 to ${LARGEST_POOL}`
 }
+
+const parseFailover = (text: string): Parsed<Failover> =>
+  text === 'synchronous' || text === 'asynchronous' ? { value: text } : 'must be synchronous or asynchronous'
 
 const parseLogLevel = (text: string): Parsed<LogLevel> => {
   const value = LOG_LEVELS.find((level) => level === text)

@@ -6,6 +6,7 @@ import { ASSIGN_ANY } from './authorization/escalation.ts'
 import { type Actor, History } from './database/history.ts'
 import { PLATFORM } from './database/schema.ts'
 import type { Database, PlatformTx } from './database/scope.ts'
+import { ensureEpoch } from './epochs/operations.ts'
 import type { ApiKeyPrincipal } from './http/principal.ts'
 import { newId } from './ids.ts'
 import { apiKeyTarget } from './revocations/targets.ts'
@@ -38,6 +39,7 @@ export const preparePlatform = async (
     const history = await lockPlatform(tx, now)
     const root_id = await ensureRootKey(tx, history, root_api_key, now)
     await resealKeys(tx, seal)
+    await ensureEpoch(tx, now)
     await ensureKey({ tx, history, actor: SYSTEM, now }, seal, key)
     return { root: { hash: hashOf(root_api_key), principal: rootPrincipal(root_id) } }
   })

@@ -8,6 +8,8 @@ import { openDirectory } from './database/directory.ts'
 import { isStarting, wordsOf } from './database/faults.ts'
 import { roleFault, schemaFault } from './database/migrations.ts'
 import { Database } from './database/scope.ts'
+import { epochFault } from './epochs/faults.ts'
+import { readEpoch } from './epochs/queries.ts'
 import type { Pause } from './freshness/settling.ts'
 import type { Lifecycle } from './http/health.ts'
 import { forgetOldAnswers } from './http/write.ts'
@@ -74,8 +76,8 @@ const openServer = async (url: string, config: Config, { log, wait, tracing }: S
   const onIdleError = (error: Error): void => log.warn({ err: error }, 'an idle database connection broke')
   const database = databaseOn(openPostgres(url, onIdleError, { direct_url, pool }), tracing)
   try {
-    for (let obstacle = await findObstacle(database); obstacle; obstacle = await findObstacle(database))
-      await wait(obstacle)
+    const find = () => findObstacle(database, config)
+    for (let obstacle = await find(); obstacle; obstacle = await find()) await wait(obstacle)
   } catch (error) {
     await database.close()
     throw error
@@ -84,12 +86,17 @@ const openServer = async (url: string, config: Config, { log, wait, tracing }: S
 }
 
 /** What is in the way of serving from this database and may pass. @throws what does not pass by waiting */
-const findObstacle = async (database: Database): Promise<Obstacle | undefined> => {
+const findObstacle = async (
+  database: Database,
+  { failover }: Pick<Config, 'failover'>,
+): Promise<Obstacle | undefined> => {
   try {
     const role = await roleFault(database)
     if (role !== undefined) throw new ConfigError([role])
     const schema = await schemaFault(database)
-    return schema === undefined ? undefined : { name: 'schema', detail: schema }
+    if (schema !== undefined) return { name: 'schema', detail: schema }
+    const epoch = epochFault(await readEpoch(database), failover)
+    return epoch === undefined ? undefined : { name: 'epoch', detail: epoch }
   } catch (error) {
     if (!isStarting(error)) throw error
     return { name: 'database', detail: `the database does not answer (${wordsOf(error)})` }
@@ -121,6 +128,7 @@ export const assembleService = async (
     | 'ready_grace_ms'
     | 'access_log'
     | Protection
+    | 'failover'
     | 'signing_algorithm'
     | 'previous_encryption_key'
   >,
@@ -138,6 +146,7 @@ export const assembleService = async (
     const lifecycle: Lifecycle = { draining: false }
     const services = { config, database, platform, keys, algorithm, seal, clock, log, lifecycle, tracing, pause }
     const app = await buildApp(services)
+    await app.epochs.look()
     const stopChores = startChores(choresOf(app, { database, seal, algorithm, clock }), log)
     const close = async (): Promise<void> => {
       lifecycle.draining = true
@@ -166,8 +175,9 @@ interface ChoreTools {
 }
 
 /** What happens once a minute, off the path of any request; the first also at the end. */
-const choresOf = ({ api_keys }: App, { database, seal, algorithm, clock }: ChoreTools): Chores => ({
+const choresOf = ({ api_keys, epochs }: App, { database, seal, algorithm, clock }: ChoreTools): Chores => ({
   'note when API keys were used': () => api_keys.flush(),
+  'see whether the database is where it was': () => epochs.look(),
   'turn the signing keys': () => turnKeysIfDue(database, seal, algorithm, clock()),
   'forget old idempotency keys': () => forgetOldAnswers(database, clock()),
   'forget revocations that are over': () => forgetEntries(database, clock()),

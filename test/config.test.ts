@@ -32,6 +32,7 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
       database_url: undefined,
       database_direct_url: undefined,
       database_pool: 10,
+      failover: undefined,
       data_dir: './.tenantry',
       issuer: 'http://127.0.0.1:3000',
     },
@@ -52,7 +53,11 @@ t.test('without any setting the service is embedded, on loopback', async (t) => 
 t.test('every setting is read', async (t) => {
   const config = readConfig({
     ...SERVER,
-    ...{ DATABASE_DIRECT_URL: 'postgres://tenantry:secret@pg:5432/tenantry', TENANTRY_DATABASE_POOL: '20' },
+    ...{
+      DATABASE_DIRECT_URL: 'postgres://tenantry:secret@pg:5432/tenantry',
+      TENANTRY_DATABASE_POOL: '20',
+      TENANTRY_FAILOVER: 'synchronous',
+    },
     ...{ HOST: '0.0.0.0', PORT: '8080', METRICS_PORT: '9090', TENANTRY_DATA_DIR: '/data', LOG_LEVEL: 'debug' },
     TENANTRY_AUDIENCES: 'https://a.example, urn:b',
     TENANTRY_PREVIOUS_ENCRYPTION_KEY: PREVIOUS_KEY,
@@ -73,6 +78,7 @@ t.test('every setting is read', async (t) => {
       database_url: SERVER.DATABASE_URL,
       database_direct_url: 'postgres://tenantry:secret@pg:5432/tenantry',
       database_pool: 20,
+      failover: 'synchronous',
       data_dir: '/data',
       issuer: SERVER.TENANTRY_ISSUER,
     },

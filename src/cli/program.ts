@@ -1,6 +1,7 @@
 // The `tenantry` command: which commands there are. Each loads what it needs when it runs, so that --help is quick.
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addAfterRestoreCommand } from './after-restore.ts'
 import { addApplyCommand } from './apply.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addEventCommands } from './events.ts'
@@ -42,6 +43,7 @@ Exit status: 0 done; 1 refused, failed, or found not to be right; 2 wrong usage;
   program.commandsGroup('The service and its database:')
   addServeCommand(program)
   addMigrateCommand(program)
+  addAfterRestoreCommand(program)
   addDoctorCommand(program)
   addSmokeCommand(program)
   addVerifyHistoryCommand(program)

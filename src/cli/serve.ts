@@ -14,6 +14,7 @@ Settings:
   DATABASE_URL                PostgreSQL 15 or later; unset, the embedded database in TENANTRY_DATA_DIR (./.tenantry)
   DATABASE_DIRECT_URL         the same database past a pooler, if DATABASE_URL leads through one
   TENANTRY_DATABASE_POOL      how many connections requests share (10)
+  TENANTRY_FAILOVER           synchronous where a promoted standby lost nothing, asynchronous where it may have
   TENANTRY_ISSUER             the public base URL, which tokens carry as iss *
   TENANTRY_ROOT_API_KEY       the first API key, at least 32 characters *
   TENANTRY_ENCRYPTION_KEY     32 random bytes as base64; seals the signing keys *

@@ -1,4 +1,6 @@
 // Is this database what the service needs? Questions only; each answers what it found, or what to do about it.
+import { epochFault } from '../epochs/faults.ts'
+import { readEpoch } from '../epochs/queries.ts'
 import { roleFault, SERVICE_FUNCTIONS, schemaFault } from './migrations.ts'
 import type { Database } from './scope.ts'
 
@@ -80,6 +82,12 @@ const migrations = async (database: Database): Promise<Check> => {
   return fault === undefined ? pass('migrations', 'current') : fail('migrations', fault)
 }
 
+const epoch = async (database: Database): Promise<Check> => {
+  const present = await readEpoch(database)
+  const fault = epochFault(present)
+  return fault === undefined ? pass('epoch', `${present.number}`) : fail('epoch', fault)
+}
+
 const rowLevelSecurity = async (database: Database): Promise<Check> => {
   const name = 'row-level security'
   const found = await database.call({
@@ -116,6 +124,7 @@ const EXAMINATIONS: { examine: (database: Database) => Promise<Check>; decisive:
   { examine: reachable, decisive: true },
   { examine: loginRole, decisive: true },
   { examine: migrations, decisive: true },
+  { examine: epoch, decisive: false },
   { examine: rowLevelSecurity, decisive: false },
   { examine: clock, decisive: false },
 ]

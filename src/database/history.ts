@@ -6,7 +6,7 @@
 // before the wait.
 import { createHash, randomBytes } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import { eq, type SQL, sql } from 'drizzle-orm'
+import { asc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { eventPersonalData, events, histories, type JsonObject, PLATFORM, revocations } from './schema.ts'
 import { announceChanges, announceRevocations, type PlatformTx, type Tx } from './scope.ts'
 
@@ -130,6 +130,40 @@ export class History {
       links.map(({ hashed: { history_id, type, data }, revokes }) => ({ history_id, type, data, revokes })),
     )
     if (links.some(({ revokes }) => revokes.length > 0)) announceRevocations(tx)
+  }
+
+  /** The same event in many histories, each of which this transaction has locked: one statement for all. */
+  static async appendToEach(tx: PlatformTx, held: History[], event: NewEvent): Promise<void> {
+    const links = held.map((history) => history.#link(event))
+    await tx.execute(sql`
+      with heads as (
+        update ${histories} h set revision = v.revision, head_hash = v.hash
+        from (values ${rowsOf(links, ({ hashed, hash }) => [
+          sql`${hashed.history_id}::uuid, ${hashed.revision}::bigint, ${hash}::bytea`,
+        ])}) as v (id, revision, hash)
+        where h.id = v.id
+      )
+      insert into ${events} (history_id, revision, type, actor_type, actor_id, data, hash, created_at)
+      values ${rowsOf(links, ({ hashed, hash }) => [
+        sql`${hashed.history_id}, ${hashed.revision}, ${hashed.type}, ${hashed.actor.type}, ${hashed.actor.id}`,
+        sql`${JSON.stringify(hashed.data)}::jsonb, ${hash}, ${hashed.created_at}`,
+      ])}`)
+    announceChanges(
+      tx,
+      links.map(({ hashed: { history_id, type, data } }) => ({ history_id, type, data })),
+    )
+  }
+
+  /** Waits for the locks of some tenants' histories: those after this one, in the order of their ids. */
+  static async lockTenants(tx: PlatformTx, after: string, limit: number): Promise<History[]> {
+    const rows = await tx
+      .select()
+      .from(histories)
+      .where(gt(histories.id, after))
+      .orderBy(asc(histories.id))
+      .limit(limit)
+      .for('no key update')
+    return rows.map((row) => new History(row.id, row.revision, row.head_hash))
   }
 
   #link({ type, actor, at, data, personal, revokes = [] }: NewEvent): Link {

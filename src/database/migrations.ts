@@ -126,6 +126,7 @@ export const SERVICE_FUNCTIONS = [
   'read_member_facts(uuid, uuid, integer)',
   'read_member_facts(uuid, uuid, integer, text, text)',
   'read_revisions(uuid[])',
+  'read_epoch()',
 ]
 
 /** Before anything is migrated: a role that cannot be made should stop the whole. */

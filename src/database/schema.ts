@@ -7,6 +7,7 @@ import {
   check,
   foreignKey,
   index,
+  integer,
   jsonb,
   pgSchema,
   primaryKey,
@@ -502,3 +503,13 @@ export const signingKeys = tenantry.table(
     check('signing_keys_status', sql`status in ('next', 'active', 'retired')`),
   ],
 )
+
+/** From where on histories go on without a gap: after a restore another begins. The newest is the present one. */
+export const epochs = tenantry.table('epochs', {
+  number: integer().primaryKey(),
+  system_identifier: text(),
+  database_oid: bigint({ mode: 'number' }),
+  timeline: integer(),
+  nothing_lost: boolean().notNull(),
+  started_at: instant().notNull(),
+})

@@ -2,6 +2,7 @@
 import type { components } from '@tenantry/client/contract'
 import type { Database, PlatformTx } from '../database/scope.ts'
 import { isSnapshot } from '../database/snapshots.ts'
+import { readEpochIn } from '../epochs/queries.ts'
 import { Problem } from '../errors.ts'
 import type { Call, Handlers } from '../http/handlers.ts'
 import { DEFAULT_LIMIT, decodeCursor, pageOf } from '../http/pagination.ts'
@@ -26,14 +27,15 @@ const viewOf = ({
 })
 
 interface Window {
+  epoch: number
   snapshot: string
   after: number
 }
 
 const isRevision = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isWindow = (value: unknown): value is Window => {
-  const { snapshot, after } = (value ?? {}) as Partial<Window>
-  return typeof snapshot === 'string' && isSnapshot(snapshot) && isRevision(after)
+  const { epoch, snapshot, after } = (value ?? {}) as Partial<Window>
+  return isRevision(epoch) && typeof snapshot === 'string' && isSnapshot(snapshot) && isRevision(after)
 }
 
 export const eventHandlers = ({ database }: { database: Database }): Pick<Handlers, 'listEvents'> => {
@@ -49,9 +51,12 @@ export const eventHandlers = ({ database }: { database: Database }): Pick<Handle
   }
 
   const ofAll = (tx: PlatformTx, cursor: Window | undefined, { type, limit = DEFAULT_LIMIT }: Query): Promise<Reply> =>
-    readWindow(tx, cursor).then(async ({ snapshot, after }) => {
+    readWindow(tx, cursor).then(async ({ epoch, snapshot, after }) => {
       const rows = await listEventsOfAll(tx, { snapshot, after, type, limit: limit + 1 })
-      return { status: 200, body: pageOf(rows, limit, viewOf, ({ position }) => ({ snapshot, after: position })) }
+      return {
+        status: 200,
+        body: pageOf(rows, limit, viewOf, ({ position }) => ({ epoch, snapshot, after: position })),
+      }
     })
 
   return {
@@ -68,5 +73,12 @@ export const eventHandlers = ({ database }: { database: Database }): Pick<Handle
   }
 }
 
-const readWindow = async (tx: PlatformTx, cursor: Window | undefined): Promise<Window> =>
-  cursor ?? { snapshot: await currentSnapshot(tx), after: 0 }
+/** A cursor of another epoch points at places that are taken by other events now. @throws Problem `cursor.invalid` */
+const readWindow = async (tx: PlatformTx, cursor: Window | undefined): Promise<Window> => {
+  const { number: epoch } = await readEpochIn(tx)
+  if (cursor === undefined) return { epoch, snapshot: await currentSnapshot(tx), after: 0 }
+  if (cursor.epoch === epoch) return cursor
+  throw new Problem('cursor.invalid', {
+    detail: 'The database was restored since this cursor was made: start again, without one.',
+  })
+}

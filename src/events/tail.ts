@@ -7,6 +7,7 @@
 // nothing, and so know that they are not current.
 import type { Clock } from '../clock.ts'
 import type { Change, Database } from '../database/scope.ts'
+import type { Epoch } from '../epochs/queries.ts'
 import type { Batch } from '../revocations/entries.ts'
 
 /** What another replica's commit waits at most; an idle reading was measured at 0.2 ms. */
@@ -27,14 +28,16 @@ interface Options {
   elapsed: () => number
   /** Hears the platform's revision with each reading, before any listener hears what was read. */
   onRevision(revision: number): void
+  /** Hears of the epoch first of all. False: nobody is told of what was read with it. */
+  onEpoch(epoch: Epoch): boolean
   onFault(error: unknown): void
 }
 
-// Both functions are stable: within one statement they see one snapshot.
+// The functions are stable: within one statement they see one snapshot.
 const READ = {
-  name: 'read_news',
+  name: 'read_news_of_epoch',
   text: `select (tenantry.read_revocations($1, null, $2)::jsonb
-    || jsonb_build_object('changes', tenantry.read_changes($1)::jsonb)) as value`,
+    || jsonb_build_object('changes', tenantry.read_changes($1)::jsonb, 'epoch', tenantry.read_epoch()::jsonb)) as value`,
 }
 
 export class HistoryTail {
@@ -44,6 +47,8 @@ export class HistoryTail {
   readonly #listeners = new Set<Listener>()
   #following: Promise<void> | undefined
   #since: string | undefined
+  /** Of which `since` is. */
+  #epoch: number | undefined
   #timer: NodeJS.Timeout | undefined
   #reading = false
   #again = false
@@ -78,8 +83,10 @@ export class HistoryTail {
   }
 
   async #follow(): Promise<void> {
-    const { snapshot } = await this.#readSince(undefined)
+    const { snapshot, epoch } = await this.#readSince(undefined)
+    this.#options.onEpoch(epoch)
     this.#since = snapshot
+    this.#epoch = epoch.number
     this.#timer = setInterval(() => this.#read(), this.#options.poll_ms)
     this.#timer.unref()
   }
@@ -110,11 +117,17 @@ export class HistoryTail {
   }
 
   async #tell(since: string): Promise<void> {
-    const news = await this.#readSince(since)
+    const read = await this.#readSince(since)
     if (this.#since !== since) return // everybody left meanwhile, and somebody new may have come
+    if (!this.#options.onEpoch(read.epoch)) return
+    // In another epoch a snapshot means nothing: everything is told again, and anything may have changed.
+    const news = read.epoch.number === this.#epoch ? read : await this.#readSince(undefined)
+    if (this.#since !== since) return
     this.#options.onRevision(news.platform_revision)
     for (const listener of this.#listeners) listener(news)
-    if (this.#since === since) this.#since = news.snapshot // where a listener failed, it is told again
+    if (this.#since !== since) return
+    this.#epoch = news.epoch.number
+    this.#since = news.snapshot // where a listener failed, it is told again
   }
 
   async #readSince(since: string | undefined): Promise<News> {

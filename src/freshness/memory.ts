@@ -1,6 +1,7 @@
 // What this process keeps in memory for decisions, put together: the tail that tells of changes, the cache, and how they do.
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
+import type { Epoch } from '../epochs/queries.ts'
 import { HistoryTail, POLL_MS } from '../events/tail.ts'
 import { Cache } from './cache.ts'
 import { type FactsSource, factsThrough } from './facts-source.ts'
@@ -40,6 +41,7 @@ interface Options {
   staleness_ms: number
   elapsed?: () => number
   onRevision(revision: number): void
+  onEpoch(epoch: Epoch): boolean
   onFault(error: unknown): void
 }
 
@@ -49,11 +51,12 @@ export const openMemory = ({
   clock,
   staleness_ms,
   onRevision,
+  onEpoch,
   onFault,
 }: Options): Memory => {
   // Several readings within the time that facts may be old: one that is late does not end their use.
   const poll_ms = staleness_ms === 0 ? POLL_MS : Math.max(Math.min(POLL_MS, staleness_ms / 4), SHORTEST_POLL_MS)
-  const tail = new HistoryTail(database, clock, { poll_ms, elapsed, onRevision, onFault })
+  const tail = new HistoryTail(database, clock, { poll_ms, elapsed, onRevision, onEpoch, onFault })
   const following = new Following({ database, tail, staleness_ms, elapsed, onFault })
   const isCurrent = () => following.isCurrent()
   const cache = new Cache({ most: MOST_KEPT, most_bytes: MOST_BYTES, elapsed, isCurrent, longest_ms: staleness_ms })

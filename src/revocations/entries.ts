@@ -3,6 +3,7 @@ import type { components } from '@tenantry/client/contract'
 import { lte } from 'drizzle-orm'
 import { revocations } from '../database/schema.ts'
 import type { Database } from '../database/scope.ts'
+import type { Epoch } from '../epochs/queries.ts'
 
 export type Entry = components['schemas']['RevocationEntry']
 
@@ -12,9 +13,15 @@ export interface Batch {
   /** The platform's revision at that moment. */
   platform_revision: number
   entries: Entry[]
+  /** What revisions of that moment may be compared with. */
+  epoch: Epoch
 }
 
-const READ = { name: 'read_revocations', text: 'select tenantry.read_revocations($1, $2, $3) as value' }
+// Both functions are stable: within one statement they see one snapshot.
+const READ = {
+  name: 'read_revocations_of_epoch',
+  text: `select (tenantry.read_revocations($1, $2, $3)::jsonb || jsonb_build_object('epoch', tenantry.read_epoch()::jsonb)) as value`,
+}
 
 export interface Wanted {
   /** Only what was not visible then; all live entries without it. */

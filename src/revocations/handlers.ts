@@ -2,13 +2,13 @@
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
-import { isSnapshot } from '../database/snapshots.ts'
 import type { Handlers } from '../http/handlers.ts'
 import { isKnown, tagOf } from '../http/preconditions.ts'
 import { tenantOf } from '../http/scope.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { readEntries } from './entries.ts'
 import type { RevocationStreams } from './streams.ts'
+import { resumeFrom } from './wire.ts'
 
 export type Snapshot = components['schemas']['RevocationSnapshot']
 
@@ -34,8 +34,9 @@ export const revocationHandlers = ({
   getRevocations: async ({ scope, if_none_match }) => {
     const tenant_id = tenantOf(scope)
     const now = clock()
-    const { entries, platform_revision } = await readEntries(database, { since: undefined, tenant_id, now })
-    const content = { tenants: tenant_id === undefined ? null : [tenant_id], entries }
+    const { entries, platform_revision, epoch } = await readEntries(database, { since: undefined, tenant_id, now })
+    const tenants = tenant_id === undefined ? null : [tenant_id]
+    const content = { tenants, entries, epoch: epoch.restored }
     const headers = { ETag: tagOf(content), 'Cache-Control': 'private, no-cache' }
     if (isKnown(if_none_match, headers.ETag)) return { status: 304, body: undefined, headers }
     const { revocations } = await keys.signersAt(platform_revision)
@@ -44,7 +45,7 @@ export const revocationHandlers = ({
   },
 
   streamRevocations: async ({ principal, scope, last_event_id }) => {
-    const since = last_event_id !== undefined && isSnapshot(last_event_id) ? last_event_id : undefined
+    const since = resumeFrom(last_event_id)
     const body = await streams.open({ principal, tenant_id: tenantOf(scope), since })
     return { status: 200, body, headers: STREAM_HEADERS }
   },

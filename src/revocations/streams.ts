@@ -8,7 +8,7 @@ import type { HistoryTail } from '../events/tail.ts'
 import type { Principal } from '../http/principal.ts'
 import { type Batch, type Entry, readEntries } from './entries.ts'
 import { apiKeyTarget } from './targets.ts'
-import { eventOf, newsOf } from './wire.ts'
+import { eventOf, newsOf, type Resume } from './wire.ts'
 
 const ALIVE_MS = 5_000
 const RETRY_MS = 1_000
@@ -21,7 +21,7 @@ export interface Wish {
   principal: Principal
   tenant_id: string | undefined
   /** The snapshot to resume from. */
-  since: string | undefined
+  since: Resume | undefined
 }
 
 export class RevocationStreams {
@@ -49,12 +49,12 @@ export class RevocationStreams {
     let stop = (): void => {}
     try {
       stop = await this.#tail.listen((batch) => hear(batch))
-      const first = await readEntries(this.#database, { since, tenant_id, now: this.#clock() })
+      const { kind, first } = await this.#catchUp(tenant_id, since)
       const stream = this.#connect(() => {
         stop()
         leave()
       })
-      stream.write(`retry: ${RETRY_MS}\n\n${eventOf(since === undefined ? 'snapshot' : 'revocations', first)}`)
+      stream.write(`retry: ${RETRY_MS}\n\n${eventOf(kind, first)}`)
       hear = this.#writer(stream, principal, tenant_id)
       for (const batch of early) hear(batch)
       return stream
@@ -67,6 +67,19 @@ export class RevocationStreams {
 
   get size(): number {
     return this.#open.size
+  }
+
+  /** What came since; everything where that cannot be told, because it was in another epoch. */
+  async #catchUp(
+    tenant_id: string | undefined,
+    since: Resume | undefined,
+  ): Promise<{ kind: 'snapshot' | 'revocations'; first: Batch }> {
+    const now = this.#clock()
+    if (since !== undefined) {
+      const first = await readEntries(this.#database, { since: since.snapshot, tenant_id, now })
+      if (first.epoch.number === since.epoch) return { kind: 'revocations', first }
+    }
+    return { kind: 'snapshot', first: await readEntries(this.#database, { since: undefined, tenant_id, now }) }
   }
 
   /** Ends every stream: the process stops. */

@@ -1,10 +1,28 @@
 // Revocations as server-sent events, each made once for all the streams that get it: a thousand streams share its bytes.
+import { isSnapshot } from '../database/snapshots.ts'
 import type { Batch, Entry } from './entries.ts'
+
+/** Where a stream resumes: a snapshot means nothing in another epoch. */
+export interface Resume {
+  epoch: number
+  snapshot: string
+}
+
+const idOf = (epoch: number, snapshot: string): string => `${epoch}/${snapshot}`
+
+/** Undefined for what is no id of ours: the stream then starts over. */
+export const resumeFrom = (id: string | undefined): Resume | undefined => {
+  const [, epoch, snapshot = ''] = /^(\d{1,9})\/(.+)$/.exec(id ?? '') ?? []
+  return epoch !== undefined && isSnapshot(snapshot) ? { epoch: Number(epoch), snapshot } : undefined
+}
 
 type Kind = 'snapshot' | 'revocations' | 'alive'
 
-export const eventOf = (kind: Kind, { snapshot, entries }: Pick<Batch, 'snapshot' | 'entries'>): string =>
-  `event: ${kind}\nid: ${snapshot}\ndata: ${JSON.stringify({ entries })}\n\n`
+export const eventOf = (
+  kind: Kind,
+  { snapshot, entries, epoch }: Pick<Batch, 'snapshot' | 'entries' | 'epoch'>,
+): string =>
+  `event: ${kind}\nid: ${idOf(epoch.number, snapshot)}\ndata: ${JSON.stringify({ entries, epoch: epoch.restored })}\n\n`
 
 /** What a batch says to those who follow one tenant, or all. */
 export interface News {
@@ -24,9 +42,9 @@ export const newsOf = (batch: Batch, tenant_id: string | undefined): News => {
   return news
 }
 
-const make = ({ snapshot, entries: all }: Batch, tenant_id: string | undefined): News => {
+const make = ({ snapshot, entries: all, epoch }: Batch, tenant_id: string | undefined): News => {
   const entries =
     tenant_id === undefined ? all : all.filter(({ history }) => history === tenant_id || history === 'platform')
   const kind = entries.length === 0 ? 'alive' : 'revocations'
-  return { entries, bytes: Buffer.from(eventOf(kind, { snapshot, entries })) }
+  return { entries, bytes: Buffer.from(eventOf(kind, { snapshot, entries, epoch })) }
 }

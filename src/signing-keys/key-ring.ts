@@ -39,6 +39,8 @@ export class KeyRing {
   #loaded: Loaded | undefined
   #loading: Promise<Loaded> | undefined
   #newest_revision = 0
+  /** How often everything was forgotten: what was being read before is not kept. */
+  #forgotten = 0
 
   constructor(database: Database, seal: Seal, clock: Clock) {
     this.#database = database
@@ -49,6 +51,13 @@ export class KeyRing {
   /** Tells of the platform's revision: what was read below it is read again before it is given out. */
   hear(revision: number): void {
     this.#newest_revision = Math.max(this.#newest_revision, revision)
+  }
+
+  /** In another epoch lower revisions are newer, and the keys are others. */
+  forget(): void {
+    this.#forgotten++
+    this.#loaded = undefined
+    this.#newest_revision = 0
   }
 
   /** What is published: the keys that sign, will sign, and did sign what may still be valid. */
@@ -115,7 +124,9 @@ export class KeyRing {
 
   async #read(): Promise<Loaded> {
     const at = this.#clock().getTime()
+    const forgotten = this.#forgotten
     const { revision, rows } = await this.#database.asPlatform('read the signing keys', readSigningKeys)
+    if (forgotten !== this.#forgotten) return this.#read()
     if (this.#loaded !== undefined && this.#loaded.revision > revision) return this.#loaded
     const active = rows.find(({ status }) => status === 'active')
     if (!active) throw new Error('there is no active signing key; the service makes one at start')

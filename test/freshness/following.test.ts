@@ -33,8 +33,13 @@ const aFollowing = (kind: 'embedded' | 'postgres', staleness_ms = 500) => {
     evictAll: () => void state.evicted.push('all'),
   })
   const news = (began_at: number, changes: Change[] | null = []): void =>
-    hear({ snapshot: '1:1:', platform_revision: 1, entries: [], changes, began_at } satisfies News)
+    hear({ ...NOTHING, changes, began_at } satisfies News)
   return { following, state, news, commit: (...changes: Change[]) => commit(changes, false, true) }
+}
+
+const NOTHING = {
+  ...{ snapshot: '1:1:', platform_revision: 1, entries: [] },
+  epoch: { number: 1, restored: 1, moved: null, place: { system_identifier: null, database_oid: 1, timeline: null } },
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))

@@ -10,7 +10,7 @@ const sql = db.superuser
 const OWNERS = ['tenant_id', 'history_id']
 
 /** Tables that belong to no tenant: no tenant's scope may read or write them. */
-const OF_THE_PLATFORM = ['signing_keys', 'slugs']
+const OF_THE_PLATFORM = ['epochs', 'signing_keys', 'slugs']
 
 /** The keys that do not begin with the tenant, each for a reason. */
 const EXCEPTIONS: Record<string, string> = {
@@ -18,6 +18,7 @@ const EXCEPTIONS: Record<string, string> = {
   tenants_pkey: 'the id is the tenant',
   tenants_history: 'the id is the tenant',
   slugs_pkey: 'directory: who holds a slug',
+  epochs_pkey: 'of the platform',
   signing_keys_pkey: 'of the platform',
   signing_keys_one_active: 'of the platform',
   memberships_directory: 'directory: the tenant of a membership, for platform credentials',

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { openPostgres } from '../../src/database/connection.ts'
 import { Database } from '../../src/database/scope.ts'
+import type { Failover } from '../../src/epochs/watch.ts'
 import type { Pause } from '../../src/freshness/settling.ts'
 import { makeLog } from '../../src/http/logging.ts'
 import { assembleService, type Service } from '../../src/service.ts'
@@ -28,6 +29,7 @@ export interface Replica {
 }
 
 interface Options {
+  failover?: Failover | undefined
   pause?: Pause
   staleness_ms?: number
   /** Past the pooler that the other address leads through. */
@@ -39,13 +41,19 @@ export const aReplica = async (
   t: Test,
   url: string | undefined,
   secrets: Secrets,
-  { pause, staleness_ms = TEST_CONFIG.staleness_ms, direct_url }: Options = {},
+  { pause, staleness_ms = TEST_CONFIG.staleness_ms, direct_url, failover }: Options = {},
 ): Promise<Replica> => {
   if (url === undefined) throw new Error('replicas need a server')
   const log = makeLog('silent')
   const database = new Database(openPostgres(url, () => {}, { direct_url }))
   const opened = { database, ...secrets, root_api_key_file: undefined }
-  const service = await assembleService(opened, { ...TEST_CONFIG, staleness_ms }, log, () => new Date(), pause)
+  const service = await assembleService(
+    opened,
+    { ...TEST_CONFIG, staleness_ms, failover },
+    log,
+    () => new Date(),
+    pause,
+  )
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= service.close()

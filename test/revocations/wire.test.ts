@@ -1,9 +1,13 @@
 import t from 'tap'
-import { newsOf } from '../../src/revocations/wire.ts'
+import { newsOf, resumeFrom } from '../../src/revocations/wire.ts'
 
 const [ACME, GLOBEX, OTHER] = ['acme', 'globex', 'other'] // as far as these rules go, an id is any text
 const entry = (history: string) => ({ history, target: 'tenant', rev: 2, expires_at: '2026-11-24T00:00:00.000Z' })
-const batchOf = (...histories: string[]) => ({ snapshot: '1:1:', platform_revision: 1, entries: histories.map(entry) })
+const place = { system_identifier: null, database_oid: 1, timeline: null }
+const batchOf = (...histories: string[]) => ({
+  ...{ snapshot: '1:1:', platform_revision: 1, entries: histories.map(entry) },
+  epoch: { number: 3, restored: 2, moved: null, place },
+})
 const saidIn = (bytes: Buffer): string[] =>
   JSON.parse(bytes.toString().split('data: ')[1] ?? '').entries.map(({ history }: { history: string }) => history)
 
@@ -37,8 +41,14 @@ t.test('all who follow the same share its bytes, and of two batches none is the 
 
 t.test('what is nothing new for a tenant is a sign of life', async (t) => {
   const [quiet, busy] = [batchOf(), batchOf(ACME)]
-  t.match(newsOf(quiet, GLOBEX).bytes.toString(), /^event: alive\nid: 1:1:\ndata: {"entries":\[\]}\n\n$/)
+  t.match(newsOf(quiet, GLOBEX).bytes.toString(), /^event: alive\nid: 3\/1:1:\ndata: {"entries":\[\],"epoch":2}\n\n$/)
   t.equal(newsOf(quiet, GLOBEX).bytes, newsOf(quiet, ACME).bytes, 'one for everybody')
   t.match(newsOf(busy, GLOBEX).bytes.toString(), /^event: alive/)
   t.match(newsOf(busy, ACME).bytes.toString(), /^event: revocations/)
+})
+
+t.test('where a stream resumes has its epoch with it; what has none starts over', async (t) => {
+  t.same(resumeFrom('3/10:20:11,12'), { epoch: 3, snapshot: '10:20:11,12' })
+  for (const id of [undefined, '', '1:1:', '3/', '3/9:3:', '/1:1:', '-1/1:1:', '3/1:1:/'])
+    t.equal(resumeFrom(id), undefined, String(id))
 })

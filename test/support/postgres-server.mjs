@@ -76,9 +76,10 @@ function majorVersion(folder) {
 }
 
 /**
- * Starts a server of its own. `durable` keeps fsync on, for tests that kill it; otherwise speed goes first.
+ * Starts a server of its own. `durable` keeps fsync on, for tests that kill it; otherwise speed goes first. `settings` answers
+ * PostgreSQL's, given the server's directory. `from` is another such server, of whose data `fill` makes this one's.
  */
-export async function startPostgres({ durable = false } = {}) {
+export async function startPostgres({ durable = false, settings = () => ({}), from, fill } = {}) {
   const found = findPostgres()
   if (!found) throw new PostgresNotFound()
 
@@ -88,13 +89,28 @@ export async function startPostgres({ durable = false } = {}) {
   try {
     const binaries = user ? readableBinaries(found, home) : found
     if (user) fs.chownSync(home, user.uid, user.gid)
-    const cluster = { binaries, home, user, durable, password: randomBytes(18).toString('hex') }
-    initialise(cluster)
+    const password = from === undefined ? randomBytes(18).toString('hex') : new URL(from.url).password
+    const cluster = { binaries, home, user, durable, password, settings: settings(home) }
+    if (fill === undefined) initialise(cluster)
+    else fill(toolsOf(cluster, from.url), path.join(home, 'data'))
     return await serve(cluster, guard)
   } catch (error) {
     fs.rmSync(home, { recursive: true, force: true })
     guard.dismiss()
     throw error
+  }
+}
+
+/** PostgreSQL's own programs, run as whoever runs the server, towards the server at this address. */
+function toolsOf({ binaries, home, user }, address) {
+  const { hostname, port, username, password } = new URL(address)
+  const where = { PGHOST: hostname, PGPORT: port, PGUSER: username, PGPASSWORD: password }
+  return (program, args, input) => {
+    const options = { cwd: home, encoding: 'utf8', input, env: { ...process.env, ...where }, ...user }
+    const place = path.dirname(fs.realpathSync(path.join(binaries, 'postgres'))) // the PATH may have some of them only
+    const { status, stdout, stderr, error } = spawnSync(path.join(place, program), args, options)
+    if (status !== 0) throw new Error(`${program} failed: ${error?.message ?? stderr}`)
+    return stdout
   }
 }
 
@@ -109,6 +125,8 @@ async function serve(cluster, guard) {
 
   return {
     url: `postgresql://postgres:${cluster.password}@127.0.0.1:${port}/postgres`,
+    home: cluster.home,
+    tools: toolsOf(cluster, `postgresql://postgres:${cluster.password}@127.0.0.1:${port}/postgres`),
     kill9,
     async restart() {
       await shutDown(child)
@@ -185,7 +203,7 @@ async function launchAfterCrash(cluster, port) {
 }
 
 /** Resolves once the server accepts connections. Its own log says so; nothing is polled. */
-function launch({ binaries, home, user, durable }, port) {
+function launch({ binaries, home, user, durable, settings: own }, port) {
   const settings = {
     port,
     listen_addresses: '127.0.0.1',
@@ -194,6 +212,7 @@ function launch({ binaries, home, user, durable }, port) {
     log_destination: 'stderr',
     logging_collector: 'off',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...own,
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   // Detached: Ctrl-C goes to the whole terminal group, and the tests must still be able to clean up in the database.

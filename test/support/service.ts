@@ -225,6 +225,7 @@ export const TEST_CONFIG = {
   access_log: true,
   // No test is refused for what another did, nor because the machine is slow.
   ...{ max_event_loop_delay_ms: 0, bad_attempts: 0, rate_limit: 0, trusted_proxies: undefined },
+  failover: undefined,
 }
 
 export interface Options {

@@ -1295,7 +1295,7 @@ export interface paths {
          *     - `revocations`: new entries, within a second of the change.
          *     - `alive`: none, every few seconds: up to here nothing was missed. Silence means that the stream is not current.
          *
-         *     An unknown `Last-Event-ID` starts over with a `snapshot`.
+         *     An unknown `Last-Event-ID`, and one from before the database was restored, starts over with a `snapshot`.
          */
         get: operations["streamRevocations"];
         put?: never;
@@ -3100,12 +3100,22 @@ export interface components {
         /** @description The `data` of an event of the stream. */
         RevocationBatch: {
             entries: components["schemas"]["RevocationEntry"][];
+            /**
+             * @description Grows when the service's database was restored to an earlier point: every signing key is another one, and entries
+             *     of lower epochs, except those of keys, are over. A batch with a higher one than before has all live entries.
+             */
+            epoch?: number;
         };
         /** @description The payload of the signed snapshot. */
         RevocationSnapshot: {
             iss: string;
             /** @description Seconds since 1970. */
             iat: number;
+            /**
+             * @description Grows when the service's database was restored to an earlier point: every signing key is another one, and entries
+             *     of lower epochs, except those of keys, are over. A batch with a higher one than before has all live entries.
+             */
+            epoch?: number;
             /** @description The tenants it covers, or null for all. The platform's entries are always in. */
             tenants: string[] | null;
             entries: components["schemas"]["RevocationEntry"][];

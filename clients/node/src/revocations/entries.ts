@@ -20,18 +20,24 @@ export type RevocationBatch = {
   readonly entries: readonly RevocationEntry[]
   /** The tenants that the feed is about, null for all; undefined where it was not said. */
   readonly tenants: readonly string[] | null | undefined
+  /**
+   * Grows when the service's database was restored to an earlier point. All keys are others then, and entries from before are
+   * about revisions that may be given out again. A batch with a higher one than before has everything in it.
+   */
+  readonly epoch?: number | undefined
 }
 
 /** A batch, or undefined if any part of it is malformed: half of it would be a guess at what was meant. */
-export function readBatch({ entries, tenants }: Record<string, unknown>): RevocationBatch | undefined {
+export function readBatch({ entries, tenants, epoch }: Record<string, unknown>): RevocationBatch | undefined {
   if (!Array.isArray(entries) || !isTenants(tenants)) return undefined
+  if (epoch !== undefined && !isRevision(epoch)) return undefined
   const read: RevocationEntry[] = []
   for (const value of entries) {
     const entry = readEntry(value)
     if (entry === undefined) return undefined
     read.push(entry)
   }
-  return { entries: read, tenants }
+  return { entries: read, tenants, epoch }
 }
 
 function readEntry(value: unknown): RevocationEntry | undefined {

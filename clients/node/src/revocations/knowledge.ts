@@ -12,6 +12,7 @@ const SWEEP_MS = 60_000
 export class Knowledge {
   readonly revocations = new Revocations()
   readonly freshness: Freshness
+  #epoch: number | undefined
   #tenants: ReadonlySet<string> | null | undefined
   #swept_at_ms = Number.NEGATIVE_INFINITY
   readonly #onComplete: () => void
@@ -36,7 +37,8 @@ export class Knowledge {
    *
    * @throws FeedFault if it is more than can be kept
    */
-  hear({ entries, tenants }: RevocationBatch, at: Instant): void {
+  hear({ entries, tenants, epoch = this.#epoch }: RevocationBatch, at: Instant): void {
+    this.#enter(epoch)
     try {
       this.revocations.add(entries, at.clock_ms)
     } catch (cause) {
@@ -46,6 +48,14 @@ export class Knowledge {
     this.freshness.confirm(at)
     this.#sweep(at.clock_ms)
     if (this.isComplete) this.#onComplete()
+  }
+
+  /** Nobody goes back to an earlier epoch: an older story takes nothing away. */
+  #enter(epoch: number | undefined): void {
+    if (epoch === undefined || epoch === this.#epoch) return
+    if (this.#epoch !== undefined && epoch < this.#epoch) return
+    if (this.#epoch !== undefined) this.revocations.keepOnlyKeys()
+    this.#epoch = epoch
   }
 
   #sweep(now_ms: number): void {

@@ -65,6 +65,18 @@ export class Revocations {
     return platform !== undefined && isRevoked(platform.targets, `key:${kid}`, ANY_REV, now_ms)
   }
 
+  /** Forgets what was about revisions. What was signed with the keys of then stays revoked. */
+  keepOnlyKeys(): void {
+    for (const [history, { targets }] of this.#histories) {
+      for (const [target, bounds] of targets) {
+        if (target.startsWith('key:')) continue
+        this.#size -= bounds.length
+        targets.delete(target)
+      }
+      if (targets.size === 0) this.#histories.delete(history)
+    }
+  }
+
   /** Forgets the entries that are over. */
   sweep(now_ms: number): void {
     for (const [history, { targets }] of this.#histories) {
