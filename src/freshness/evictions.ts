@@ -64,6 +64,8 @@ const TABLE: { readonly [type: string]: Names } = {
   'role_set.updated': everything,
   'role_set.deleted': everything,
   'catalogue.replaced': everything,
+  'tenant.restored': tenant,
+  'platform.restored': everything,
   'tenant.created': nothing,
   'platform.created': nothing,
   'signing_key.created': nothing,

@@ -57,6 +57,8 @@ const CASES: [string, Record<string, unknown>, string[], string?][] = [
   ['signing_key.activated', { kid: 'a' }, [], PLATFORM],
   ['signing_key.removed', { kids: ['a'] }, [EVERYTHING], PLATFORM],
   ['signing_key.revoked', { kids: ['a'] }, [EVERYTHING], PLATFORM],
+  ['tenant.restored', { epoch: 2 }, [`tenant:${TENANT}`]],
+  ['platform.restored', { epoch: 2 }, [EVERYTHING], PLATFORM],
 ]
 
 for (const [type, data, names, history_id = TENANT] of CASES) {

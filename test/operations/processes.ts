@@ -25,9 +25,11 @@ export interface Process {
   ended: Promise<End>
 }
 
-/** `tenantry serve` with these settings and nothing else of the environment. */
-export const serve = (t: Test, settings: Record<string, string>): Process => {
-  const child = spawn(process.execPath, ['--liftoff-only', 'bin/tenantry.mjs', 'serve'], {
+const COMMAND = 'bin/tenantry.mjs'
+
+/** `tenantry serve` with these settings and nothing else of the environment; of another checkout's command, if one is given. */
+export const serve = (t: Test, settings: Record<string, string>, command = COMMAND): Process => {
+  const child = spawn(process.execPath, ['--liftoff-only', command, 'serve'], {
     cwd: repository,
     // A machine that runs tests may be too slow for the limit of the event loop's delay.
     env: { PATH: process.env.PATH, PORT: '0', TENANTRY_MAX_EVENT_LOOP_DELAY_MS: '0', ...settings },
