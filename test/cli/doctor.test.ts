@@ -22,7 +22,7 @@ const asRole = (t: { teardown(work: () => unknown): void }, url: string): Databa
 t.test('a healthy database passes every check', async (t) => {
   const checks = await examineDatabase(database)
   const names = checks.map(({ name }) => name)
-  t.same(names, ['database', 'login role', 'migrations', 'row-level security', 'clock'])
+  t.same(names, ['database', 'login role', 'migrations', 'epoch', 'row-level security', 'clock'])
   t.same(await failed(), [])
 })
 
