@@ -31,7 +31,7 @@ const fill = async (count) => {
     isCurrent: () => true,
     longest_ms: 500,
   })
-  const facts = factsThrough(cache, database)
+  const facts = factsThrough(cache, database, undefined)
   globalThis.gc()
   const before = process.memoryUsage().heapUsed
   const tenants = Array.from({ length: count / 100 }, newId)

@@ -129,6 +129,33 @@ const verification = async () => {
   ]
 }
 
+/** Goes last: its policies stay. */
+const conditions = async () => {
+  const [without, onContext, onResource] = [0, 1, 2].map((part) => tenants.filter((_, number) => number % 3 === part))
+  const policies = [
+    [onContext, 'principal.properties has banned || context.amount > 1000'],
+    [onResource, 'resource.properties has locked && resource.properties.locked'],
+  ]
+  for (const [some, condition] of policies) {
+    const text = `forbid (principal, action == Action::"invoice:read", resource) when { ${condition} };`
+    for (const { id: tenant_id } of some) await place.post('/policies', { tenant_id, key: 'bench', text })
+  }
+  const checksIn = (some) => () => {
+    const bodies = some.map(({ id, members }, number) => ({
+      subject: { type: 'user', id: members[number % members.length].user_id },
+      action: { name: 'read' },
+      resource: { type: 'invoice', id: '1' },
+      context: { tenant_id: id, amount: 10 },
+    }))
+    return load(service.child, SECONDS, { url: `${service.address}/access/v1/evaluation`, credential: secret, bodies })
+  }
+  const [plain, context, resource] = await alternate(...[without, onContext, onResource].map(checksIn))
+  return [
+    row('a hot check under a policy on member and context', 'one without policies', context, plain),
+    row('a check under a policy on the stored resource', 'one without policies', resource, plain),
+  ]
+}
+
 const memberships = async () => {
   const byHand = await running('by-hand.mjs', { database_url: place.database_url, tenants, writers: WRITERS })
   let number = 0
@@ -143,7 +170,7 @@ const memberships = async () => {
 
 try {
   const rows = []
-  for (const measure of [check, beside, tokens, exchange, verification, memberships].filter(isWanted)) {
+  for (const measure of [check, beside, tokens, exchange, verification, memberships, conditions].filter(isWanted)) {
     rows.push(...(await measure()))
     await Promise.all(started.splice(0).map(({ stop }) => stop()))
   }

@@ -47,6 +47,7 @@ import { countRevocations } from './metrics/instruments.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
 import { permissionHandlers } from './permissions/handlers.ts'
 import type { Platform } from './platform.ts'
+import { policyHandlers } from './policies/handlers.ts'
 import { resourceHandlers } from './resources/handlers.ts'
 import { listResourcesWith } from './resources/operations.ts'
 import { revocationHandlers } from './revocations/handlers.ts'
@@ -217,6 +218,7 @@ export const buildApp = async ({
     ...roleHandlers({ database, write, clock, issuer: config.issuer, keys }),
     ...roleSetHandlers({ database, write }),
     ...permissionHandlers({ database, write }),
+    ...policyHandlers({ database, write }),
     ...apiKeyHandlers({ database, write }),
     ...issuerHandlers({ database, write, addresses: { allow_loopback, own: config.issuer } }),
     ...signingKeyHandlers({ database, write, seal, algorithm }),

@@ -96,6 +96,7 @@ export const CATALOGUE = {
   ),
   'role.not_found': entry(404, 'Role not found', 'There is no such role that this credential can see.'),
   'role_set.not_found': entry(404, 'Role set not found', 'There is no such set of roles.'),
+  'policy.not_found': entry(404, 'Policy not found', 'There is no such policy that this credential can see.'),
   'api_key.not_found': entry(404, 'API key not found', 'There is no such API key that this credential can see.'),
   'issuer.not_found': entry(404, 'Issuer not found', 'There is no such issuer that this credential can see.'),
   'group.not_found': entry(404, 'Group not found', 'There is no such group that this credential can see.'),
@@ -166,6 +167,12 @@ export const CATALOGUE = {
     'Tenants are on this set. Put them on another with PATCH /tenants/{tenant_id} first.',
   ),
   'role_set.too_many': entry(409, 'Too many role sets', 'There are 100 sets of roles at most.'),
+  'policy.key_taken': entry(409, 'Key taken', 'A policy with this key exists here already. Change that one.'),
+  'policy.too_many': entry(
+    409,
+    'Too many policies',
+    'A tenant has 100 policies of its own at most, of 128 KiB together, and as many are shared.',
+  ),
   'membership.suspended': entry(
     409,
     'Membership suspended',
@@ -254,6 +261,11 @@ export const CATALOGUE = {
     422,
     'Not a permission',
     'Write `resource:action`, `resource:*`, `*:action` or `*`; `tenantry.*` or one of Tenantry’s own permissions by name.',
+  ),
+  'policy.invalid': entry(
+    422,
+    'Not a policy',
+    'A policy is one statement of Cedar about the product’s permissions; `errors` say what to change, and in which line.',
   ),
   'permission.unknown': entry(
     422,

@@ -6,15 +6,22 @@ import type { Principal } from '../http/principal.ts'
 import { type Authentication, NOTHING_TOLD } from '../permissions/step-up.ts'
 import { type Circumstances, NO_CIRCUMSTANCES } from './conditions.ts'
 
-type Context = components['schemas']['AccessContext']
+type Schemas = components['schemas']
+type Context = Schemas['AccessContext']
 
-export const circumstancesOf = (
-  principal: Principal,
-  subject: { type: string; id: string },
-  context: Context | undefined,
-): Circumstances => {
+/** What a request tells, of whatever it leaves open too. */
+interface Telling {
+  subject: { type: string; id: string; properties?: { [name: string]: unknown } }
+  resource: { properties?: { [name: string]: unknown } }
+  context?: Context | undefined
+}
+
+export const circumstancesOf = (principal: Principal, { subject, resource, context }: Telling): Circumstances => {
   const authentication = authenticationOf(principal, subject, context)
-  return authentication === NOTHING_TOLD ? NO_CIRCUMSTANCES : { authentication }
+  const isSilent = context === undefined && subject.properties === undefined && resource.properties === undefined
+  if (isSilent) return authentication === NOTHING_TOLD ? NO_CIRCUMSTANCES : { authentication }
+  const [subject_properties, resource_properties] = [subject.properties, resource.properties]
+  return { authentication, context, subject_properties, resource_properties }
 }
 
 const authenticationOf = (

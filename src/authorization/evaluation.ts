@@ -69,7 +69,7 @@ export const checkOf = (
       resource_id: resource.id,
       resource_tenant_id: ownerOf(resource),
     },
-    circumstances: circumstancesOf(principal, subject, context),
+    circumstances: circumstancesOf(principal, { subject, resource, context }),
     demands: demandsIn(context?.min_revision, IN_CONTEXT, (history) => history === tenant_id),
     explain: context?.explain === true,
   }
@@ -110,7 +110,7 @@ export const evaluateWith =
     if (check === undefined) return mismatch(body)
     const known = readAtLeast(
       demandsOf(check, min_revision),
-      (fresh) => readKnown(facts, check.about, fresh),
+      (fresh) => readKnown(facts, check.about, fresh, check.question.permission),
       ({ revisions }) => revisions,
     )
     return after(known, (found) => answerTo(check, found, clock()))

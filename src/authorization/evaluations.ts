@@ -5,6 +5,8 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import { type Pointer, Problem } from '../errors.ts'
 import type { Handlers } from '../http/handlers.ts'
+import type { PolicySets } from '../policies/sets.ts'
+import { breathing } from './breathing.ts'
 import { demandsIn, IN_HEADER, readAtLeast } from './consistency.ts'
 import { type Asking, answerTo, type Check, checkOf, type Evaluate, mismatch } from './evaluation.ts'
 import { itemsOf } from './items.ts'
@@ -20,6 +22,7 @@ export type FindFaults = (value: unknown) => Pointer[]
 
 interface Services {
   database: Database
+  policies: PolicySets
   clock: Clock
   evaluate: Evaluate
   findFaults: FindFaults
@@ -65,9 +68,11 @@ const TRIGGER: Record<Semantic, boolean | undefined> = {
   permit_on_first_permit: true,
 }
 
-const answerInOrder = <I>(items: readonly I[], semantic: Semantic, answer: (item: I) => EvaluationResponse) => {
+const answerInOrder = async <I>(items: readonly I[], semantic: Semantic, answer: (item: I) => EvaluationResponse) => {
   const answers: EvaluationResponse[] = []
+  const breathe = breathing()
   for (const item of items) {
+    await breathe()
     const latest = answer(item)
     answers.push(latest)
     if (latest.decision === TRIGGER[semantic]) break
@@ -75,7 +80,7 @@ const answerInOrder = <I>(items: readonly I[], semantic: Semantic, answer: (item
   return answers
 }
 
-const evaluateItems = async ({ database, clock, findFaults }: Services, asked: Asked) => {
+const evaluateItems = async ({ database, policies, clock, findFaults }: Services, asked: Asked) => {
   const { body, min_revision } = asked
   const items = itemsOf(body).map((item) => itemOf(asked, item, findFaults))
   const checks = items.flatMap((item) => ('check' in item ? [item.check] : []))
@@ -87,7 +92,7 @@ const evaluateItems = async ({ database, clock, findFaults }: Services, asked: A
   ]
   const known = await readAtLeast(
     demands,
-    () => readManyKnown(database, [...abouts.values()]),
+    () => readManyKnown(database, policies, [...abouts.values()]),
     (found) => oldest(found.values()),
   )
   const now = clock()

@@ -9,7 +9,7 @@ import {
   type TenantStatus,
 } from '@tenantry/client'
 import { sql } from 'drizzle-orm'
-import { PLATFORM } from '../database/schema.ts'
+import { type JsonObject, PLATFORM } from '../database/schema.ts'
 import type { Database, Tx } from '../database/scope.ts'
 import type { Principal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
@@ -35,6 +35,9 @@ export interface Member {
   grants: HeldGrant[]
   /** Whether there are grants on single resources at all: without any, the facts are the same for every resource. */
   has_resource_grants: boolean
+  /** Told where policies may look at them: what is stored of the membership, and the ids of its groups. */
+  properties: JsonObject | null
+  groups: string[] | null
 }
 
 /** A role that is held through a group (`grant_id` null), or by a grant of the membership or of a group. */
@@ -61,6 +64,8 @@ export interface AtRevisions {
   platform_revision: number
   /** What is asked of everybody besides. */
   conditions: Conditions
+  /** What is stored of the resource that was asked about, where policies may look at it; null for one that is not registered. */
+  resource_properties: JsonObject | null
 }
 
 /** What `read_facts` answers. */
@@ -82,13 +87,16 @@ export interface BearerFacts {
 }
 
 const READ_FACTS = { name: 'read_facts', text: 'select tenantry.read_facts($1, $2, $3, $4, $5) as value' }
-const READ_API_KEY_FACTS = { name: 'read_api_key_facts', text: 'select tenantry.read_api_key_facts($1, $2) as value' }
+const READ_API_KEY_FACTS = {
+  name: 'read_api_key_facts',
+  text: 'select tenantry.read_api_key_facts($1, $2, $3, $4) as value',
+}
 
 /** Facts as the database tells them. */
 type Told<F extends AtRevisions> = Omit<F, 'conditions'> & ToldConditions
 
-const withConditions = <F extends AtRevisions>({ step_up, ...facts }: Told<F>): F =>
-  ({ ...facts, conditions: conditionsOf({ step_up }) }) as unknown as F // the rest of it, and what was left out
+const withConditions = <F extends AtRevisions>({ step_up, policies, ...facts }: Told<F>): F =>
+  ({ ...facts, conditions: conditionsOf({ step_up, policies }) }) as unknown as F // the rest of it, and what was left out
 
 /** `read_facts` tells roles as they are stored; from here on they are read as the catalogue has it. */
 const asCatalogued = (told: Told<MemberFacts> | null): MemberFacts | null => {
@@ -175,8 +183,10 @@ const READ_FACTS_OF_USERS = {
 }
 const READ_FACTS_OF_API_KEYS = {
   name: 'read_facts_of_api_keys',
-  text: `select coalesce(json_agg(tenantry.read_api_key_facts(a.tenant_id, a.id) order by a.place), '[]') as value
-    from unnest($1::uuid[], $2::uuid[]) with ordinality as a (tenant_id, id, place)`,
+  text: `select coalesce(json_agg(
+      tenantry.read_api_key_facts(a.tenant_id, a.id, a.resource_type, a.resource_id) order by a.place), '[]') as value
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) with ordinality
+      as a (tenant_id, id, resource_type, resource_id, place)`,
 }
 
 /** In the order of those asked for. */
@@ -194,10 +204,13 @@ export const readFactsOfUsers = async (
 /** In the order of those asked for. */
 export const readFactsOfApiKeys = async (
   database: Database,
-  keys: readonly { tenant_id: string; id: string }[],
+  keys: readonly { tenant_id: string; id: string; resource?: ResourceRef | undefined }[],
 ): Promise<(ApiKeyFacts | null)[]> => {
   const [tenants, ids] = [keys.map(({ tenant_id }) => tenant_id), keys.map(({ id }) => id)]
-  const told = (await database.call(READ_FACTS_OF_API_KEYS, tenants, ids)) as (Told<ApiKeyFacts> | null)[] // the statement's own shape
+  const types = keys.map(({ resource }) => resource?.type ?? null)
+  const resources = keys.map(({ resource }) => resource?.id ?? null)
+  const found = await database.call(READ_FACTS_OF_API_KEYS, tenants, ids, types, resources)
+  const told = found as (Told<ApiKeyFacts> | null)[] // the statement's own shape
   return told.map((facts) => facts && withConditions<ApiKeyFacts>(facts))
 }
 
@@ -296,8 +309,10 @@ export const readFactsOfApiKey = async (
   database: Database,
   tenant_id: string,
   api_key_id: string,
+  resource?: ResourceRef,
 ): Promise<ApiKeyFacts | null> => {
-  const told = (await database.call(READ_API_KEY_FACTS, tenant_id, api_key_id)) as Told<ApiKeyFacts> | null // the function's own shape
+  const { type = null, id = null } = resource ?? {}
+  const told = (await database.call(READ_API_KEY_FACTS, tenant_id, api_key_id, type, id)) as Told<ApiKeyFacts> | null // the function's own shape
   return told && withConditions<ApiKeyFacts>(told)
 }
 

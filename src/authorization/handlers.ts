@@ -36,10 +36,10 @@ export const authorizationHandlers = ({
   const evaluate = evaluateWith(facts, clock)
   return {
     ...evaluationHandlers(evaluate),
-    ...evaluationsHandlers({ database, clock, evaluate, findFaults }),
-    ...subjectSearchHandlers(database, clock),
-    ...resourceSearchHandlers(database, clock, listResources),
-    ...actionSearchHandlers(database, clock),
+    ...evaluationsHandlers({ database, policies: facts.policies, clock, evaluate, findFaults }),
+    ...subjectSearchHandlers(database, facts.policies, clock),
+    ...resourceSearchHandlers(database, facts.policies, clock, listResources),
+    ...actionSearchHandlers(database, facts.policies, clock),
     ...metadataHandlers(issuer),
   }
 }

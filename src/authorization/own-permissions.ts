@@ -11,6 +11,7 @@ export const OWN_PERMISSIONS: ReadonlySet<string> = new Set([
   ...['tenantry.revocation:read', 'tenantry.signing_key:read', 'tenantry.signing_key:manage'],
   'tenantry.metrics:read',
   ...['tenantry.resource:read', 'tenantry.resource:manage'],
+  ...['tenantry.policy:read', 'tenantry.policy:manage'],
   ...['tenantry.issuer:read', 'tenantry.issuer:manage'],
   ...BY_NAME_ONLY,
   ...BUILT_IN_ROLES.flatMap(({ excludes }) => excludes.filter((pattern) => pattern.startsWith('tenantry.'))),

@@ -98,7 +98,12 @@ const loginOf = (acr: unknown, max_age: unknown): string =>
 const WORDS: { [Code in (Reason | ConditionReason)['code']]: (reason: Answered) => string } = {
   role_grants: (reason) => `the role ${text(reason.role)} grants ${text(reason.pattern)}${byWhich(reason)}.`,
   key_grants: ({ pattern }) => `the API key was given ${text(pattern)}.`,
-  no_role_grants: () => 'nothing that is held grants it, or what does excludes it.',
+  no_role_grants: (reason) => `nothing that is held grants it, or what does excludes it.${undecidedPolicies(reason)}`,
+  permitted_by_policy: (reason) => `the policy ${text(reason.policy_key)} permits it.`,
+  forbidden_by_policy: (reason) =>
+    reason.detail === undefined
+      ? `the policy ${text(reason.policy_key)} forbids it.`
+      : `the policy ${text(reason.policy_key)} forbids it, because it cannot be decided: ${text(reason.detail)}.`,
   not_a_member: () => 'there is no such member of the tenant.',
   membership_suspended: () => 'the membership is suspended.',
   membership_expired: ({ expires_at }) => `the membership ended at ${text(expires_at)}.`,
@@ -111,6 +116,13 @@ const WORDS: { [Code in (Reason | ConditionReason)['code']]: (reason: Answered) 
   step_up_required: ({ acr, max_age }) => `it is granted, and needs ${loginOf(acr, max_age)}.`,
   permission_malformed: () => 'this is a pattern, and a permission is asked for by its name.',
 }
+
+const undecidedPolicies = ({ policy_errors }: Answered): string =>
+  Array.isArray(policy_errors)
+    ? policy_errors
+        .map(({ policy_key, detail }) => ` The policy ${text(policy_key)} cannot be decided: ${text(detail)}.`)
+        .join('')
+    : ''
 
 /** A newer service may have other reasons: what it says is shown as it came. */
 const wordsOf = (reason: Answered): string =>

@@ -111,6 +111,8 @@ export const SERVICE_FUNCTIONS = [
   'read_facts(uuid, text, uuid)',
   'read_facts(uuid, text, uuid, text, text)',
   'read_api_key_facts(uuid, uuid)',
+  'read_api_key_facts(uuid, uuid, text, text)',
+  'read_policies(uuid)',
   'find_api_key(bytea)',
   'locate(text, uuid)',
   'read_revocations(text, uuid, timestamptz)',

@@ -33,6 +33,8 @@ export interface CatalogueEntry {
   max_age: number | null
 }
 
+export type Effect = 'permit' | 'forbid'
+
 export const tenantry = pgSchema('tenantry')
 
 const revision = () => bigint({ mode: 'number' }).notNull()
@@ -78,6 +80,8 @@ export const tenants = tenantry.table(
     settings: jsonb().$type<JsonObject>().notNull(),
     metadata: jsonb().$type<JsonObject>().notNull(),
     role_set: text(),
+    /** Whether policies believe what a check says of its subject and resource. */
+    trust_caller_properties: boolean().notNull().default(false),
     deletes_at: instant(),
     revision: revision(),
     created_at: instant().notNull(),
@@ -345,6 +349,33 @@ export const catalogues = tenantry.table(
     primaryKey({ name: 'catalogues_pkey', columns: [t.history_id] }),
     foreignKey({ name: 'catalogues_history', columns: [t.history_id], foreignColumns: [histories.id] }),
     check('catalogues_platform', sql.raw(`history_id = '${PLATFORM}'::uuid`)),
+  ],
+)
+
+/** Conditions on top of roles. What is read from `text` stands beside it: the database is asked which permissions it touches. */
+export const policies = tenantry.table(
+  'policies',
+  {
+    history_id: uuid().notNull(),
+    id: uuid().notNull(),
+    tenant_id: ownTenant(),
+    key: text().notNull(),
+    description: text().notNull(),
+    text: text().notNull(),
+    effect: text({ enum: ['permit', 'forbid'] }).notNull(),
+    actions: patterns(),
+    reads_resource: boolean().notNull(),
+    enabled: boolean().notNull(),
+    revision: revision(),
+    created_at: instant().notNull(),
+    updated_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'policies_pkey', columns: [t.history_id, t.id] }),
+    unique('policies_key').on(t.history_id, t.key),
+    foreignKey({ name: 'policies_history', columns: [t.history_id], foreignColumns: [histories.id] }),
+    uniqueIndex('policies_directory').on(t.id),
+    check('policies_effect', sql`effect in ('permit', 'forbid')`),
   ],
 )
 

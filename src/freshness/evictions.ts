@@ -30,6 +30,9 @@ const holder: Names = (change) => (typeof change.data.membership_id === 'string'
 /** Who holds a tenant's own role is not told: all its members' facts go. */
 const role: Names = (change) => (change.history_id === PLATFORM ? about('key', roleTarget)(change) : tenant(change))
 
+/** Of the whole tenant, and from the platform of anybody. */
+const anybody: Names = (change) => (change.history_id === PLATFORM ? [EVERYTHING] : tenant(change))
+
 /** What is new, nothing that is kept rests on: of whom nothing is known, nothing is kept. */
 const TABLE: { readonly [type: string]: Names } = {
   'membership.created': nothing,
@@ -57,9 +60,13 @@ const TABLE: { readonly [type: string]: Names } = {
   'grant.created': holder,
   'grant.updated': holder,
   'grant.deleted': holder,
+  // What is stored of resources is never kept.
   'resource.created': nothing,
   'resource.updated': nothing,
   'resource.deleted': tenant,
+  'policy.created': anybody,
+  'policy.updated': anybody,
+  'policy.deleted': anybody,
   'role_set.created': nothing,
   'role_set.updated': everything,
   'role_set.deleted': everything,
@@ -74,7 +81,5 @@ const TABLE: { readonly [type: string]: Names } = {
   'signing_key.revoked': everything,
 }
 
-/** What no line says anything about may concern the whole tenant, and from the platform anybody. */
-const otherwise: Names = (change) => (change.history_id === PLATFORM ? [EVERYTHING] : tenant(change))
-
-export const namesIn = (change: Change): string[] => (TABLE[change.type] ?? otherwise)(change)
+/** Also of what no line says anything about. */
+export const namesIn = (change: Change): string[] => (TABLE[change.type] ?? anybody)(change)

@@ -10,6 +10,7 @@ import {
   readFactsOfUser,
 } from '../authorization/facts.ts'
 import type { Database } from '../database/scope.ts'
+import type { PolicySets } from '../policies/sets.ts'
 import { apiKeyTarget, membershipTarget, roleTarget } from '../revocations/targets.ts'
 import { after, type Soon } from '../soon.ts'
 import type { Cache } from './cache.ts'
@@ -21,20 +22,25 @@ export interface Demand {
   platform_revision?: number | undefined
 }
 
-/** What is held on a single resource is told only of the one that is asked about. */
-export interface OfUser extends Demand {
+/** What is held on a single resource, and stored of it, is told only of the one that is asked about. */
+interface OnResource extends Demand {
   resource?: ResourceRef | undefined
+  /** The only one that will be decided on: policies may look at what is stored of the resource, or not. */
+  permission?: string | undefined
 }
 
 export interface FactsSource {
+  /** What the facts name only; never out of date. */
+  policies: PolicySets
   /** Null: there is no such tenant. */
-  ofUser(tenant_id: string, user_id: string, asked?: OfUser): Soon<MemberFacts | null>
-  ofApiKey(tenant_id: string, api_key_id: string, demand?: Demand): Soon<ApiKeyFacts | null>
+  ofUser(tenant_id: string, user_id: string, asked?: OnResource): Soon<MemberFacts | null>
+  ofApiKey(tenant_id: string, api_key_id: string, asked?: OnResource): Soon<ApiKeyFacts | null>
 }
 
-export const factsFrom = (database: Database): FactsSource => ({
+export const factsFrom = (database: Database, policies: PolicySets): FactsSource => ({
+  policies,
   ofUser: (tenant_id, user_id, { resource } = {}) => readFactsOfUser(database, tenant_id, user_id, resource),
-  ofApiKey: (tenant_id, api_key_id) => readFactsOfApiKey(database, tenant_id, api_key_id),
+  ofApiKey: (tenant_id, api_key_id, { resource } = {}) => readFactsOfApiKey(database, tenant_id, api_key_id, resource),
 })
 
 /** What a member's facts rest on. */
@@ -51,9 +57,10 @@ export const namesOfMember = ({ tenant, membership }: MemberFacts): string[] => 
 const reaches = (facts: AtRevisions, { revision = 0, platform_revision = 0 }: Demand): boolean =>
   facts.revision >= revision && facts.platform_revision >= platform_revision
 
-export const factsThrough = (cache: Cache, database: Database): FactsSource => ({
+export const factsThrough = (cache: Cache, database: Database, policies: PolicySets): FactsSource => ({
+  policies,
   ofUser: (tenant_id, user_id, asked = {}) => {
-    const { resource } = asked
+    const { resource, permission } = asked
     const anywhere = cache.get(`user:${tenant_id}:${user_id}`, {
       read: () => readFactsOfUser(database, tenant_id, user_id),
       // Who is a member is told by events that name nobody; and anybody could fill the memory with made-up names.
@@ -64,16 +71,35 @@ export const factsThrough = (cache: Cache, database: Database): FactsSource => (
     // Who holds something on single resources is read for each: what is kept tells of whoever does not.
     return resource === undefined
       ? anywhere
-      : after(anywhere, (facts) =>
-          facts?.membership?.has_resource_grants ? readFactsOfUser(database, tenant_id, user_id, resource) : facts,
+      : onResource(
+          anywhere,
+          (facts) => facts.membership?.has_resource_grants || policies.lookAtResource(facts, permission),
+          () => readFactsOfUser(database, tenant_id, user_id, resource),
         )
   },
 
-  ofApiKey: (tenant_id, api_key_id, demand) =>
-    cache.get(`api_key:${tenant_id}:${api_key_id}`, {
+  ofApiKey: (tenant_id, api_key_id, asked = {}) => {
+    const { resource, permission } = asked
+    const anywhere = cache.get(`api_key:${tenant_id}:${api_key_id}`, {
       read: () => readFactsOfApiKey(database, tenant_id, api_key_id),
       isKept: ({ api_key }) => api_key !== null,
       namesOf: () => [tenantName(tenant_id), apiKeyTarget(api_key_id)],
-      ...(demand && { suffices: (facts) => reaches(facts, demand) }),
-    }),
+      suffices: (facts) => reaches(facts, asked),
+    })
+    return resource === undefined
+      ? anywhere
+      : onResource(
+          anywhere,
+          (facts) => policies.lookAtResource(facts, permission),
+          () => readFactsOfApiKey(database, tenant_id, api_key_id, resource),
+        )
+  },
 })
+
+/** What is kept, unless more has to be known for this resource: what is stored of one may change at any time. */
+const onResource = <F>(
+  kept: Soon<F | null>,
+  isOfResource: (facts: F) => Soon<boolean>,
+  read: () => Promise<F | null>,
+): Soon<F | null> =>
+  after(kept, (facts) => (facts === null ? null : after(isOfResource(facts), (is) => (is ? read() : facts))))

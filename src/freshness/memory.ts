@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { Epoch } from '../epochs/queries.ts'
 import { HistoryTail, POLL_MS } from '../events/tail.ts'
+import { PolicySets } from '../policies/sets.ts'
 import { Cache } from './cache.ts'
 import { type FactsSource, factsThrough } from './facts-source.ts'
 import { Following } from './following.ts'
@@ -62,7 +63,7 @@ export const openMemory = ({
   const cache = new Cache({ most: MOST_KEPT, most_bytes: MOST_BYTES, elapsed, isCurrent, longest_ms: staleness_ms })
   following.keepInStep(cache)
   return {
-    ...{ tail, cache, facts: factsThrough(cache, database) },
+    ...{ tail, cache, facts: factsThrough(cache, database, new PolicySets(database)) },
     stats: () => ({
       ...{
         ...cache.counts,

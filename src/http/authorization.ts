@@ -25,6 +25,7 @@ const ITEMS: Record<string, Item> = {
   grant_id: { kind: 'grant', missing: 'grant.not_found' },
   role_id: { kind: 'role', missing: 'role.not_found' },
   api_key_id: { kind: 'api_key', missing: 'api_key.not_found' },
+  policy_id: { kind: 'policy', missing: 'policy.not_found' },
   issuer_id: { kind: 'issuer', missing: 'issuer.not_found' },
 }
 const LOCATE = { name: 'locate', text: 'select tenantry.locate($1, $2) as value' }

@@ -50,10 +50,9 @@ export const exchangedToken = async (
     refuse('The user was signed out after this login: log in again.')
   }
   const ttl_seconds = DEFAULT_TTL_SECONDS
-  const touched = touchedBy(facts.conditions)
   const carried = bearer.carried
-    ? undecided(bearer.carried, touched)
-    : carriedBy(member, read.resource_roles, { now, ttl_seconds }, touched)
+    ? undecided(bearer.carried, touchedBy(facts.conditions))
+    : carriedBy(member, read.resource_roles, { now, ttl_seconds }, facts.conditions)
   const narrowed = narrowTo(carried, words)
   const isNarrowed = bearer.carried !== undefined || narrowed.scope !== undefined
   const { login, authentication, act, client_id, scope: before } = bearer

@@ -1,10 +1,9 @@
 // The client credentials grant (RFC 6749 §4.4): an API key gets a token of its own for one tenant.
-import { touchedBy } from '../authorization/conditions.ts'
 import { readFactsToIssue } from '../authorization/facts.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 import { effective } from '../permissions/by-name.ts'
-import { DEFAULT_TTL_SECONDS, isAudience, machineClaimsOf, undecided } from '../tokens/claims.ts'
+import { carriedUnder, DEFAULT_TTL_SECONDS, isAudience, machineClaimsOf } from '../tokens/claims.ts'
 import { type IssuingServices, namedIn, signed, type TokenAnswer, type TokenRequest } from './issuing.ts'
 import { narrowTo } from './scope.ts'
 import { invalidTarget } from './target.ts'
@@ -28,7 +27,7 @@ export const machineToken = async (
   if (!holds) throw new OAuthError('invalid_client', 'The API key is over.')
   if (facts?.tenant.status !== 'active') throw invalidTarget()
   const rights = client.rights.flat().map((grant) => effective(grant, facts.by_name))
-  const narrowed = narrowTo(undecided({ grants: rights, ask: [] }, touchedBy(facts.conditions)), words)
+  const narrowed = narrowTo(carriedUnder(facts.conditions, rights), words)
   const asked = {
     issuer: config.issuer,
     audience,

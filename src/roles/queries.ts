@@ -4,6 +4,7 @@ import { conditionsOf, touchedBy } from '../authorization/conditions.ts'
 import { catalogues, histories, PLATFORM, roles } from '../database/schema.ts'
 import type { Tx } from '../database/scope.ts'
 import { effective } from '../permissions/by-name.ts'
+import type { PoliciesInForce } from '../policies/set.ts'
 import { withoutTouched } from '../tokens/touched.ts'
 
 export type RoleRow = typeof roles.$inferSelect
@@ -32,6 +33,7 @@ export const readRolesOf = async (
       role: { key: roles.key, permissions: roles.permissions, excludes: roles.excludes },
       by_name: catalogues.by_name,
       step_up: catalogues.step_up,
+      policies: sql<PoliciesInForce | null>`tenantry.policies_in_force(${tenant_id})`,
       revision: histories.revision,
     })
     .from(histories)
@@ -39,7 +41,8 @@ export const readRolesOf = async (
     .leftJoin(catalogues, eq(catalogues.history_id, PLATFORM))
     .where(eq(histories.id, PLATFORM))
     .orderBy(asc(roles.key))
-  const touched = touchedBy(conditionsOf({ step_up: rows[0]?.step_up ?? [] }))
+  const [{ step_up = null, policies = null } = {}] = rows
+  const touched = touchedBy(conditionsOf({ step_up: step_up ?? [], policies }))
   return {
     roles: rows.map(({ role, by_name }) => withoutTouched(effective(role, by_name ?? []), touched)),
     platform_revision: rows[0]?.revision ?? 0,

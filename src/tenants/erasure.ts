@@ -12,6 +12,7 @@ import {
   idempotencyKeys,
   issuers,
   memberships,
+  policies,
   resources,
   roles,
 } from '../database/schema.ts'
@@ -29,6 +30,7 @@ const OWNED = [
   [groups, groups.tenant_id],
   [resources, resources.tenant_id],
   [memberships, memberships.tenant_id],
+  [policies, policies.history_id],
   [roles, roles.history_id], // after whatever holds them
   [apiKeys, apiKeys.history_id],
   [issuers, issuers.history_id],
@@ -79,7 +81,7 @@ const eraseTenant = async (tx: PlatformTx, id: string, now: Date): Promise<void>
   await releaseSlug(tx, tenant.slug, id, now)
   await updateTenant(tx, id, {
     ...{ status: 'erased', name: 'Erased', slug: `erased-${id}`, settings: {}, metadata: {}, deletes_at: null },
-    ...{ role_set: null, revision: history.next, updated_at: now.toISOString() },
+    ...{ role_set: null, trust_caller_properties: false, revision: history.next, updated_at: now.toISOString() },
   })
   await history.append(tx, {
     type: 'tenant.erased',

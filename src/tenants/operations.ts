@@ -35,12 +35,13 @@ export const createTenant = async (tx: PlatformTx, by: By, input: TenantCreate):
   const history = await History.create(tx, id)
   const slug = await obtainSlug(tx, id, by.now, input)
   const at = by.now.toISOString()
-  const { name, settings = {}, metadata = {}, role_set = null } = input
+  const { name, settings = {}, metadata = {}, role_set = null, trust_caller_properties = false } = input
   const tenant = await insertTenant(tx, {
     ...{ id, slug, name, status: 'active', settings, metadata, role_set },
+    trust_caller_properties,
     ...{ revision: history.next, created_at: at, updated_at: at },
   }).catch(roleSetIsUnknown)
-  const data = role_set === null ? {} : { role_set }
+  const data = { ...(role_set !== null && { role_set }), ...(trust_caller_properties && { trust_caller_properties }) }
   await history.append(tx, { type: 'tenant.created', actor: by.actor, at: by.now, data, personal: { name, slug } })
   if (input.owner) await addMembership(tx, by, history, { ...input.owner, roles: ['owner'] })
   return { tenant, history }
@@ -76,8 +77,9 @@ export const changeTenant = async (
   input: TenantUpdate,
   ifMatch: string | undefined,
 ): Promise<Changed> => {
-  // Which roles a tenant may give is not for its own people to say.
-  if (input.role_set !== undefined && by.principal.tenant_id !== null) throw new Problem('scope.platform_only')
+  // Which roles a tenant may give, and whom its policies believe, is not for its own people to say.
+  const isForPlatform = input.role_set !== undefined || input.trust_caller_properties !== undefined
+  if (isForPlatform && by.principal.tenant_id !== null) throw new Problem('scope.platform_only')
   const { history, tenant } = await lockWritableTenant(tx, id, by)
   requireMatch(ifMatch, tenant.revision)
   if (isSame(tenant, input)) return { tenant, history }
@@ -90,7 +92,7 @@ export const changeTenant = async (
     roleSetIsUnknown,
   )
   const { name, slug } = input
-  const sets = differencesIn(['role_set'], tenant, changed)
+  const sets = differencesIn(['role_set', 'trust_caller_properties'], tenant, changed)
   await history.append(tx, {
     ...{ type: 'tenant.updated', actor: by.actor, at: by.now, data: { changed: Object.keys(input), ...sets } },
     ...(name === undefined && slug === undefined ? {} : { personal: { ...(name && { name }), ...(slug && { slug }) } }),

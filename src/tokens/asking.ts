@@ -45,7 +45,7 @@ export const isCarried = ({ not_before, expires_at }: Window, now: Date): boolea
   (expires_at === null || Math.floor(Date.parse(expires_at) / 1_000) > Math.floor(now.getTime() / 1_000))
 
 /** Not decided exactly: what is told though it is held does no harm. */
-const isHeld = (carried: readonly Grant[], pattern: string): boolean =>
+export const isHeld = (carried: readonly Grant[], pattern: string): boolean =>
   isPermission(pattern)
     ? holds(carried, pattern)
     : carried.some(({ permissions, excludes }) => excludes.length === 0 && permissions.includes('*'))

@@ -3,6 +3,8 @@
 import {
   type Principal as Bearer,
   createVerifier,
+  type Grant,
+  isReserved,
   revocationTargetsOf,
   TenantryError,
   type Verifier,
@@ -29,6 +31,7 @@ import { TENANT } from '../revocations/targets.ts'
 import { ALGORITHMS } from '../signing-keys/generation.ts'
 import type { KeyRing } from '../signing-keys/key-ring.ts'
 import { after, type Soon } from '../soon.ts'
+import { isNarrowed } from './claims.ts'
 
 interface Options {
   database: Database
@@ -190,7 +193,17 @@ const decideHolder = (bearer: Bearer, found: BearerFacts, now: Date): Holder | u
   const member = facts.membership
   if (!member || member.user_id !== bearer.user_id || statusOf(member, now) !== 'active') return undefined
   const roles = tenantWide(member, now)
-  return { bearer, tenant, facts, member, roles: roles.map(({ key }) => key), rights: [roles, bearer.grants], by_name }
+  const keys = roles.map(({ key }) => key)
+  return { bearer, tenant, facts, member, roles: keys, rights: [roles, reachOf(bearer)], by_name }
+}
+
+/**
+ * How far a token reaches: what it carries, and, unless it was narrowed, what it asks about. Else somebody could not give what
+ * his roles grant because a condition, which holds for whoever has it, touches it.
+ */
+const reachOf = ({ claims, grants, ask }: Bearer): readonly Grant[] => {
+  const ofProduct = ask.filter((pattern) => pattern !== 'tenantry.*' && !isReserved(pattern.split(':', 1)[0] ?? ''))
+  return ofProduct.length === 0 || isNarrowed(claims) ? grants : [...grants, { permissions: ofProduct, excludes: [] }]
 }
 
 const principalOf = ({ bearer, tenant, member, rights, by_name }: Holder): MemberPrincipal | undefined =>

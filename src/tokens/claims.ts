@@ -1,5 +1,6 @@
 // What a token says, built from facts that were read in one statement.
 import { type Actor, API_KEY_SUBJECT_PREFIX, type Grant, type TokenClaims } from '@tenantry/client'
+import { type Conditions, permittedBy, touchedBy } from '../authorization/conditions.ts'
 import type { Member, MemberFacts, ResourceRole } from '../authorization/facts.ts'
 import { type TenantWideRole, tenantWide } from '../authorization/tenant-wide.ts'
 import type { Config } from '../config.ts'
@@ -7,7 +8,7 @@ import { newId } from '../ids.ts'
 import { ASSIGNED_PREFIX } from '../issuers/prefixes.ts'
 import { heldOf } from '../permissions/held.ts'
 import type { Authentication } from '../permissions/step-up.ts'
-import { askOf, concise, isCarried } from './asking.ts'
+import { askOf, concise, isCarried, isHeld } from './asking.ts'
 import { askOfTouched, withoutTouched } from './touched.ts'
 
 export const DEFAULT_TTL_SECONDS = 300
@@ -149,13 +150,20 @@ export const carriedBy = (
   member: Member,
   resource_roles: readonly ResourceRole[],
   { now, ttl_seconds }: Pick<Asked, 'now' | 'ttl_seconds'>,
-  touched: readonly string[],
+  conditions: Conditions,
 ): Carried => {
   const held = carriedRoles(member, now).map(({ permissions, excludes }) => ({ permissions, excludes }))
-  const { grants, ask } = undecided({ grants: held, ask: [] }, touched)
+  const { grants, ask } = carriedUnder(conditions, held)
   const until = new Date(now.getTime() + ttl_seconds * 1_000)
   const besides = askOf(member.grants, resource_roles, grants, { now, until })
   return { grants, ask: concise([...new Set([...ask, ...besides])].sort()) }
+}
+
+/** Of what is granted, what a token says under these conditions: where they decide, it asks. */
+export const carriedUnder = (conditions: Conditions, granted: readonly Grant[]): Carried => {
+  const { grants, ask } = undecided({ grants: granted, ask: [] }, touchedBy(conditions))
+  const permitted = permittedBy(conditions).filter((pattern) => !isHeld(grants, pattern))
+  return { grants, ask: [...new Set([...ask, ...permitted])] }
 }
 
 /** With what conditions touch as a question and no longer as an answer. */

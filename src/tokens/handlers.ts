@@ -1,5 +1,4 @@
 // HTTP in and out of tokens: issuing them, and what others need to verify them.
-import { touchedBy } from '../authorization/conditions.ts'
 import { type Member, type MemberFacts, readFactsToIssue } from '../authorization/facts.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
@@ -72,7 +71,7 @@ export const tokenHandlers = ({ config, database, clock, keys }: Services): Pick
       if (!found.holds) throw new Problem('credential.invalid')
       const [facts, member] = requireActiveMember(found.facts, now)
       const client = { client_id: principal.id, client_ends_at: principal.ends_at }
-      const carried = carriedBy(member, found.resource_roles, { now, ttl_seconds }, touchedBy(facts.conditions))
+      const carried = carriedBy(member, found.resource_roles, { now, ttl_seconds }, facts.conditions)
       const authentication = { acr, auth_time: auth_time && Math.min(auth_time, Math.floor(now.getTime() / 1_000)) }
       const asked = {
         issuer,

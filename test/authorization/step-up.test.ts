@@ -48,6 +48,7 @@ const contextOf = ({ acr = null, ago }: { acr?: string | null; ago?: number }) =
 })
 
 const conditions = conditionsOf({
+  policies: null,
   step_up: demands.slice(1).map(({ key, acr = null, max_age = null }) => ({ key, acr, max_age })),
 })
 const factsOf = (role: string): Facts => {
@@ -70,7 +71,7 @@ t.test('the cases: pure, over HTTP, and what a token answers', async (t) => {
     const { acr, ago } = told
     const authentication = { acr, auth_time: ago === undefined ? undefined : seconds() - ago }
     const question = { tenant_id, permission: ask }
-    const pure = decideUnder({ facts: factsOf(role), conditions }, question, { authentication }, s.now)
+    const pure = decideUnder({ facts: factsOf(role), conditions, judging: null }, question, { authentication }, s.now)
     t.equal(pure.reason.code, expect.code, `${name}: pure`)
     t.equal(await codeOf(pdp, asked(userOf(role), ask, contextOf(told))), expect.code, `${name}: HTTP`)
     t.equal(principals.get(role)?.answerTo(ask), expect.offline, `${name}: offline`)

@@ -46,6 +46,7 @@ const aFullTenant = async (): Promise<{ values: Values; owner: Caller; key: Call
     role_id: (await s.aRole({ tenant_id: tenant.id })).id,
     role_set_id,
     api_key_id: key.id,
+    policy_id: (await s.aPolicy({ tenant_id: tenant.id, enabled: false })).id,
     issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     user_id: membership.user_id,
   }

@@ -49,6 +49,7 @@ const aPlace = async (): Promise<Values> => {
     role_id: (await s.aRole({ tenant_id: tenant.id, key: 'auditor' })).id,
     role_set_id,
     api_key_id: key.id,
+    policy_id: (await s.aPolicy({ tenant_id: tenant.id, key: 'careful' })).id,
     issuer_id: (await s.anIssuer({ tenant_id: tenant.id })).id,
     code: 'internal',
   }
@@ -57,6 +58,8 @@ const aPlace = async (): Promise<Values> => {
 const AN_ISSUER = { issuer: 'https://twice.example', audiences: ['my-application'] }
 
 const A_ROLE = { key: 'late', name: 'Late', permissions: ['invoice:read'] }
+
+const A_POLICY = { key: 'late', text: 'forbid (principal, action == Action::"invoice:read", resource) when { false };' }
 
 const A_GRANT = { role: 'viewer', resource: { type: 'project', id: '42' } }
 
@@ -146,6 +149,11 @@ const CASES: Record<string, Case> = {
     await s.aTenant({ role_set: 'set-1' })
     return s.root.delete(`/role-sets/${role_set_id}`)
   },
+  'createPolicy 409': ({ tenant_id }) => s.root.post('/policies', { ...A_POLICY, tenant_id, key: 'careful' }),
+  'createPolicy 422': ({ tenant_id }) => s.root.post('/policies', { ...A_POLICY, tenant_id, text: 'permit' }),
+  'updatePolicy 409': onItsWayOut(({ policy_id }) => s.root.patch(`/policies/${policy_id}`, { enabled: false })),
+  'updatePolicy 422': ({ policy_id }) => s.root.patch(`/policies/${policy_id}`, { text: 'permit' }),
+  'deletePolicy 409': onItsWayOut(({ policy_id }) => s.root.delete(`/policies/${policy_id}`)),
   'replaceCatalogue 412': () => s.root.put('/permissions', { permissions: [] }, { 'if-match': '"77"' }),
   'replaceCatalogue 422': () => s.root.put('/permissions', { permissions: [{ key: 'tenantry.tenant:read' }] }),
   'createIssuer 409': async ({ tenant_id }) => {

@@ -74,6 +74,10 @@ const fill = async (): Promise<void> => {
      select $1, 'project', n::text, '{}', 1, now(), now() from generate_series(1, 10000) n`,
     [tenant.id],
   )
+  await superuser(`insert into tenantry.policies (history_id, id, key, description, text, effect, actions, reads_resource, enabled,
+      revision, created_at, updated_at)
+    select h.id, gen_random_uuid(), 'policy ' || n, '', '', 'forbid', '{*}', false, true, 1, now(), now()
+    from tenantry.histories h, generate_series(1, 10) n where h.revision = 0`)
   await superuser(
     `insert into tenantry.events (history_id, revision, type, actor_type, data, hash, created_at)
      select $1, n, 'membership.created', 'system', '{}', '', now() from generate_series(1000, 11000) n`,

@@ -25,6 +25,7 @@ const EXCEPTIONS: Record<string, string> = {
   roles_directory: 'directory: the tenant of a role, for platform credentials',
   api_keys_directory: 'directory: the tenant of an API key, for platform credentials',
   issuers_directory: 'directory: the tenant of an issuer, for platform credentials',
+  policies_directory: 'directory: the tenant of a policy, for platform credentials',
   groups_directory: 'directory: the tenant of a group, for platform credentials',
   grants_directory: 'directory: the tenant of a grant, for platform credentials',
   role_sets_key: 'of the platform',

@@ -21,6 +21,7 @@ const aFullTenant = async (): Promise<string> => {
   const revoked = await s.anApiKey({ tenant_id })
   await s.root.delete(`/api-keys/${revoked.id}`)
   await s.aRole({ tenant_id })
+  await s.aPolicy({ tenant_id })
   const group = await s.aGroup(tenant_id, { roles: ['viewer'] })
   const member = await s.aMembership(tenant_id)
   await s.root.put(`/groups/${group.id}/members/${member.id}`)
@@ -30,6 +31,7 @@ const aFullTenant = async (): Promise<string> => {
 }
 
 await s.root.put('/permissions', { permissions: [{ key: 'invoice:read' }] })
+await s.aPolicy()
 for (const [key, isDefault] of [
   ['usual', true],
   ['other', false],
@@ -86,6 +88,7 @@ t.test('the suite tries every table that a tenant’s scope reaches, and each ha
       'issuers',
       'membership_roles',
       'memberships',
+      'policies',
       'resources',
       'revocations',
       'role_sets',
@@ -106,7 +109,7 @@ t.test('a tenant sees its own rows, what is shared, and nothing else', async (t)
     const owners = (await inScope(acme, sql`select distinct ${owner}::text as owner from ${table} order by 1`)).map(
       (row) => row.owner,
     )
-    const shared = ['histories', 'roles', ...OF_ALL].includes(name) ? [PLATFORM] : []
+    const shared = ['histories', 'policies', 'roles', ...OF_ALL].includes(name) ? [PLATFORM] : []
     t.same(owners, [...shared, ...(OF_ALL.includes(name) ? [] : [acme])], name)
     t.same(await inScope(acme, sql`select from ${table} where ${owner} = ${globex}`), [], name)
   }

@@ -147,6 +147,13 @@ export class TestService {
     return made(await this.root.post('/roles', { key, name: key, permissions: ['invoice:read'], ...input }))
   }
 
+  /** A policy of the tenant, or a shared one; nobody reads invoices when it is closed, unless it says otherwise. */
+  async aPolicy(input: Partial<Schemas['PolicyCreate']> = {}): Promise<Schemas['Policy']> {
+    const key = `policy-${++this.#names}`
+    const text = 'forbid (principal, action == Action::"invoice:read", resource) when { context has closed };'
+    return made(await this.root.post('/policies', { key, text, ...input }))
+  }
+
   async aGroup(tenant_id: string, input: Partial<Schemas['GroupCreate']> = {}): Promise<Schemas['Group']> {
     return made(await this.root.post('/groups', { tenant_id, name: `Group ${++this.#names}`, ...input }))
   }

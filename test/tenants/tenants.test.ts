@@ -25,6 +25,7 @@ t.test('a tenant is created with what was given, and defaults for the rest', asy
       settings: {},
       metadata: {},
       role_set: null,
+      trust_caller_properties: false,
       deletes_at: null,
     },
     ...{ revision: 1, created_at: s.now.toISOString(), updated_at: s.now.toISOString() },

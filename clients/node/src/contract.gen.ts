@@ -604,6 +604,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List policies, the shared ones included */
+        get: operations["listPolicies"];
+        put?: never;
+        /**
+         * Create a policy
+         * @description One statement of Cedar, `permit` or `forbid`, about the product's permissions. Without `tenant_id` a platform credential
+         *     makes a shared policy, which is in force in every tenant, and a tenant's credential one of its own tenant. Whatever it
+         *     may be about must lie within the caller's own rights, held without end. It is read when it is written: 422 says what is
+         *     wrong, and in which line. The text goes into the history, so it must not hold personal data.
+         */
+        post: operations["createPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/policies/{policy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: components["parameters"]["PolicyIdPath"];
+            };
+            cookie?: never;
+        };
+        /** Get a policy */
+        get: operations["getPolicy"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a policy
+         * @description What it was about must lie within the caller's own rights, held without end.
+         */
+        delete: operations["deletePolicy"];
+        options?: never;
+        head?: never;
+        /**
+         * Change, enable or disable a policy
+         * @description It holds for the next decision. What the policy was about, and what it is about afterwards, must lie within the caller's own
+         *     rights, held without end. The key never changes. Shared policies are changed by the platform.
+         */
+        patch: operations["updatePolicy"];
+        trace?: never;
+    };
     "/api-keys": {
         parameters: {
             query?: never;
@@ -1522,6 +1574,7 @@ export interface components {
             settings?: components["schemas"]["JsonObject"];
             metadata?: components["schemas"]["JsonObject"];
             role_set?: components["schemas"]["TenantRoleSet"];
+            trust_caller_properties?: components["schemas"]["TrustCallerProperties"];
             owner?: components["schemas"]["FirstOwner"];
         };
         /** @example Acme */
@@ -1531,6 +1584,11 @@ export interface components {
          *     may say it.
          */
         TenantRoleSet: components["schemas"]["RoleKey"] | null;
+        /**
+         * @description Whether policies believe what a check says of the properties of its subject and resource, where nothing else is stored. Only
+         *     the platform's credentials may say it.
+         */
+        TrustCallerProperties: boolean;
         FirstOwner: {
             user_id: components["schemas"]["UserId"];
             email?: components["schemas"]["Email"];
@@ -1549,6 +1607,7 @@ export interface components {
             settings?: components["schemas"]["JsonObject"];
             metadata?: components["schemas"]["JsonObject"];
             role_set?: components["schemas"]["TenantRoleSet"];
+            trust_caller_properties?: components["schemas"]["TrustCallerProperties"];
         };
         /**
          * @example {
@@ -1559,6 +1618,7 @@ export interface components {
          *       "settings": {},
          *       "metadata": {},
          *       "role_set": null,
+         *       "trust_caller_properties": false,
          *       "deletes_at": null,
          *       "revision": 1,
          *       "created_at": "2026-03-01T09:30:00.000Z",
@@ -1579,6 +1639,7 @@ export interface components {
             };
             /** @description The key of the set of shared roles that it may give; null for the default set. */
             role_set: string | null;
+            trust_caller_properties: boolean;
             /**
              * Format: date-time
              * @description When a scheduled deletion becomes final; null otherwise.
@@ -2281,6 +2342,87 @@ export interface components {
              */
             updated_at: string | null;
             revision: number;
+        };
+        /**
+         * @description What names the policy where it decides, unique in the tenant or among the shared ones.
+         * @example large-invoices
+         */
+        PolicyKey: string;
+        /**
+         * @description One statement of Cedar: `permit` or `forbid`, 16 KiB at most. The principal may be left open, or be a `User`, an `ApiKey`, or
+         *     in a `Role::"<key>"` or a `Group::"<id>"`; the action may be left open, be one permission, or in a list of permissions and
+         *     patterns; the resource may be left open or be one.
+         * @example forbid (principal, action == Action::"invoice:approve", resource)
+         *     when { context.amount > 1000 };
+         */
+        PolicyText: string;
+        /**
+         * @example {
+         *       "key": "large-invoices",
+         *       "description": "Large invoices are approved elsewhere.",
+         *       "text": "forbid (principal, action == Action::\"invoice:approve\", resource)\nwhen { context.amount > 1000 };\n"
+         *     }
+         */
+        PolicyCreate: {
+            tenant_id?: components["schemas"]["Id"];
+            key: components["schemas"]["PolicyKey"];
+            description?: components["schemas"]["RoleDescription"];
+            text: components["schemas"]["PolicyText"];
+            /** @default true */
+            enabled?: boolean;
+        };
+        /**
+         * @example {
+         *       "enabled": false
+         *     }
+         */
+        PolicyUpdate: {
+            description?: components["schemas"]["RoleDescription"];
+            text?: components["schemas"]["PolicyText"];
+            enabled?: boolean;
+        };
+        /**
+         * @example {
+         *       "id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c19",
+         *       "tenant_id": "0197a0c2-6f5e-7b3a-9d53-0f6f6a5f2c11",
+         *       "key": "large-invoices",
+         *       "description": "Large invoices are approved elsewhere.",
+         *       "text": "forbid (principal, action == Action::\"invoice:approve\", resource)\nwhen { context.amount > 1000 };\n",
+         *       "effect": "forbid",
+         *       "actions": [
+         *         "invoice:approve"
+         *       ],
+         *       "enabled": true,
+         *       "revision": 57,
+         *       "created_at": "2026-03-01T09:30:00.000Z",
+         *       "updated_at": "2026-03-01T09:30:00.000Z"
+         *     }
+         */
+        Policy: {
+            id: components["schemas"]["Id"];
+            /**
+             * Format: uuid
+             * @description Null for a shared policy.
+             */
+            tenant_id: string | null;
+            key: string;
+            description: string;
+            text: string;
+            /** @enum {string} */
+            effect: "permit" | "forbid";
+            /** @description Patterns of the permissions that it is about; `*` where the text leaves the action open. */
+            actions: string[];
+            /** @description One that is not decides nothing. */
+            enabled: boolean;
+            revision: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        PolicyList: {
+            data: components["schemas"]["Policy"][];
+            next_cursor: string | null;
         };
         /**
          * Format: uri
@@ -3150,7 +3292,7 @@ export interface components {
              * @description Stable; switch on this, and be ready for new ones.
              * @enum {string}
              */
-            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "login.insufficient" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "api_key.not_found" | "issuer.not_found" | "group.not_found" | "grant.not_found" | "resource.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "group.name_taken" | "group.too_many" | "grant.exists" | "grant.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "grant.lasting" | "audience.unknown" | "permission.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "rate.limited" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy" | "overloaded" | "revision.not_reached";
+            code: "request.invalid" | "cursor.invalid" | "tenant.required" | "credential.missing" | "credential.invalid" | "token.invalid" | "token.stale" | "login.insufficient" | "credential.not_a_user" | "permission.missing" | "role.exceeds_own" | "scope.platform_only" | "tenant.suspended" | "tenant.mismatch" | "role.missing" | "not_found" | "error.not_found" | "tenant.not_found" | "membership.not_found" | "role.not_found" | "role_set.not_found" | "policy.not_found" | "api_key.not_found" | "issuer.not_found" | "group.not_found" | "grant.not_found" | "resource.not_found" | "method.not_allowed" | "membership.exists" | "issuer.exists" | "issuer.same_users" | "issuer.too_many" | "membership.last_owner" | "role.key_taken" | "role.in_use" | "role.built_in" | "role.too_many" | "group.name_taken" | "group.too_many" | "grant.exists" | "grant.too_many" | "role_set.key_taken" | "role_set.in_use" | "role_set.too_many" | "policy.key_taken" | "policy.too_many" | "membership.suspended" | "membership.expired" | "tenant.slug_taken" | "tenant.not_active" | "tenant.not_writable" | "tenant.not_restorable" | "api_key.root" | "principal.changed" | "idempotency.in_progress" | "idempotency.answer_lost" | "precondition.failed" | "body.too_large" | "media_type.unsupported" | "role.unknown" | "role.not_in_set" | "role_set.unknown" | "tenant.slug_reserved" | "expires_at.past" | "grant.lasting" | "audience.unknown" | "permission.invalid" | "policy.invalid" | "permission.unknown" | "issuer.unsafe" | "issuer.prefix_assigned" | "idempotency.mismatch" | "rate.limited" | "stream.too_many" | "headers.too_large" | "internal" | "issuer.unavailable" | "database.unavailable" | "database.busy" | "overloaded" | "revision.not_reached";
             detail: string;
             request_id: string;
             /** @description What to change, where that can be pointed at; else empty. */
@@ -3226,6 +3368,17 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Issuer"];
+            };
+        };
+        /** @description The policy. */
+        Policy: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Policy"];
             };
         };
         /** @description The catalogue. */
@@ -3374,6 +3527,7 @@ export interface components {
         ResourceIdPath: components["schemas"]["ResourceId"];
         RoleIdPath: components["schemas"]["Id"];
         RoleSetIdPath: components["schemas"]["Id"];
+        PolicyIdPath: components["schemas"]["Id"];
         ApiKeyIdPath: components["schemas"]["Id"];
         IssuerIdPath: components["schemas"]["Id"];
         /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
@@ -4912,6 +5066,166 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPolicies: {
+        parameters: {
+            query?: {
+                /** @description One tenant. A tenant's credential may leave it out and means its own. */
+                tenant_id?: components["parameters"]["TenantIdQuery"];
+                /** @description Those with this key. */
+                key?: components["schemas"]["PolicyKey"];
+                /** @description Only the shared ones, or only those of tenants. */
+                shared?: boolean;
+                /** @description How many at most. More pages follow with `cursor`; nothing is ever cut silently. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before, as it came. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of policies. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repeated request safe: the same key and body answer as the first time did, for 24 hours. The same key
+                 *     with another body is refused (422); while the first is still running, 409.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyCreate"];
+            };
+        };
+        responses: {
+            /** @description The policy. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    "Tenantry-Revision": components["headers"]["TenantryRevision"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `Tenantry-Revision` that a write answered: what is read is at least as new, or the answer is 503 after a second.
+                 *     Several are separated by commas.
+                 */
+                "Tenantry-Min-Revision"?: components["parameters"]["MinRevision"];
+            };
+            path: {
+                policy_id: components["parameters"]["PolicyIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Policy"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deletePolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy_id: components["parameters"]["PolicyIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Gone"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updatePolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`; the change happens only if the resource is still that one, else 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy_id: components["parameters"]["PolicyIdPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyUpdate"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Policy"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["Unprocessable"];
             default: components["responses"]["Problem"];

@@ -1,9 +1,12 @@
-// What may this subject do to this? Of the actions that the catalogue has for such a resource, and of Tenantry's own.
+// What may this subject do to this? Of the actions that the catalogue has for such a resource, those that policies name, and
+// Tenantry's own.
+import { isPermission } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/scope.ts'
 import { factsFrom } from '../../freshness/facts-source.ts'
 import type { Handlers } from '../../http/handlers.ts'
+import type { PolicySets } from '../../policies/sets.ts'
 import { decideUnder } from '../conditions.ts'
 import { readAtLeast } from '../consistency.ts'
 import { readCatalogueKeys } from '../facts.ts'
@@ -16,6 +19,7 @@ type SearchRequest = components['schemas']['ActionSearchRequest']
 
 export const actionSearchHandlers = (
   database: Database,
+  policies: PolicySets,
   clock: Clock,
 ): Pick<Handlers, 'searchActions' | 'searchActionsInTenant'> => {
   const searchActions = async (asked: Asked<SearchRequest>) => {
@@ -25,10 +29,11 @@ export const actionSearchHandlers = (
     const { about, question, circumstances, demands, place } = search
     const known = await readAtLeast(
       demands,
-      () => readKnown(factsFrom(database), about, true),
+      () => readKnown(factsFrom(database, policies), about, true),
       ({ revisions }) => revisions,
     )
-    const names = actionsOf(resource.type, await readCatalogueKeys(database))
+    const permitted = known.conditions.policies?.permitted ?? []
+    const names = actionsOf(resource.type, [...(await readCatalogueKeys(database)), ...permitted.filter(isPermission)])
     const now = clock()
     const page = await fillPage(place, {
       list: async (after, limit) => names.filter((name) => after === undefined || name > after).slice(0, limit),
@@ -44,7 +49,7 @@ export const actionSearchHandlers = (
 }
 
 const actionsOf = (type: string, catalogue: readonly string[]): string[] =>
-  [...catalogue, ...OWN_PERMISSIONS]
+  [...new Set([...catalogue, ...OWN_PERMISSIONS])]
     .map((key) => key.split(':'))
     .flatMap(([resource, action = '']) => (resource === type ? [action] : []))
     .sort()

@@ -6,6 +6,7 @@ import canonicalize from 'canonicalize'
 import { Problem } from '../../errors.ts'
 import { DEFAULT_LIMIT, decodeCursor, encodeCursor } from '../../http/pagination.ts'
 import { isStorable } from '../../http/text.ts'
+import { breathing } from '../breathing.ts'
 
 const LARGEST_PAGE = 200
 
@@ -82,10 +83,12 @@ export const fillPage = async <Candidate, Result>(
   { list, positionOf, resultOf }: Candidates<Candidate, Result>,
 ): Promise<Page<Result>> => {
   const results: Result[] = []
+  const breathe = breathing()
   let last = after
   for (let read = 0; read < MOST_READ; read += READ_AT_ONCE) {
     const candidates = await list(last, READ_AT_ONCE)
     for (const candidate of candidates) {
+      await breathe()
       const result = resultOf(candidate)
       if (result !== undefined && results.length === limit)
         return { results, page: { next_token: tokenAfter(last ?? '') } }

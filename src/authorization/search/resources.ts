@@ -4,6 +4,7 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/scope.ts'
 import { factsFrom } from '../../freshness/facts-source.ts'
 import type { Handlers } from '../../http/handlers.ts'
+import type { PolicySets } from '../../policies/sets.ts'
 import { decideUnder } from '../conditions.ts'
 import { type Demand, readAtLeast } from '../consistency.ts'
 import { type About, type Known, oldest, readKnown, readManyKnown } from '../subjects.ts'
@@ -23,6 +24,7 @@ export type ListResources = (of: {
 
 export const resourceSearchHandlers = (
   database: Database,
+  policies: PolicySets,
   clock: Clock,
   listResources: ListResources,
 ): Pick<Handlers, 'searchResources' | 'searchResourcesInTenant'> => {
@@ -31,7 +33,7 @@ export const resourceSearchHandlers = (
     if (!known.is_of_resource || abouts.length === 0) return abouts.map(() => known)
     const of_each = await readAtLeast(
       demands,
-      () => readManyKnown(database, abouts),
+      () => readManyKnown(database, policies, abouts),
       (all) => oldest(all.values()),
     )
     return [...of_each.values()]
@@ -49,7 +51,7 @@ export const resourceSearchHandlers = (
     const { about, question, circumstances, demands, place } = search
     const known = await readAtLeast(
       demands,
-      () => readKnown(factsFrom(database), about, true),
+      () => readKnown(factsFrom(database, policies), about, true),
       ({ revisions }) => revisions,
     )
     if (known.facts.subject === null) return found(noResults<Found>())

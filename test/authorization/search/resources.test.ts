@@ -1,6 +1,7 @@
 // The search for resources, with a list of them: every registered one is decided on, page by page.
 import t from 'tap'
 import { type ListResources, resourceSearchHandlers } from '../../../src/authorization/search/resources.ts'
+import { PolicySets } from '../../../src/policies/sets.ts'
 import { aService } from '../../support/service.ts'
 
 const s = await aService(t)
@@ -15,7 +16,12 @@ const listResources: ListResources = async (of) => {
   const after_those = INVOICES.filter((id) => type === 'invoice' && (after === undefined || id > after))
   return after_those.slice(0, limit).map((id) => ({ id }))
 }
-const { searchResources } = resourceSearchHandlers(s.service.database, () => s.now, listResources)
+const { searchResources } = resourceSearchHandlers(
+  s.service.database,
+  new PolicySets(s.service.database),
+  () => s.now,
+  listResources,
+)
 
 const search = async (name: string, page: { token?: string; limit?: number }, type = 'invoice', user = 'user_vera') => {
   const call = {
@@ -23,7 +29,7 @@ const search = async (name: string, page: { token?: string; limit?: number }, ty
     body: { subject: { type: 'user', id: user }, action: { name }, resource: { type }, page },
     min_revision: undefined,
   }
-  return (await searchResources(call as Parameters<typeof searchResources>[0])).body
+  return (await searchResources(call as unknown as Parameters<typeof searchResources>[0])).body
 }
 
 t.test('every registered resource that the subject may do it to is found once', async (t) => {
