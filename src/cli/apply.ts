@@ -14,7 +14,9 @@ interface Options extends ServiceOptions {
 
 export const addApplyCommand = (program: Command): void => {
   onService(
-    program.command('apply').description('bring catalogue, roles, role sets, issuers and API keys to what a file says'),
+    program
+      .command('apply')
+      .description('bring catalogue, roles, role sets, policies, issuers and API keys to what a file says'),
   )
     .argument('<file>', 'the access file, YAML; - reads standard input')
     .option('--dry-run', 'only say what would change', false)

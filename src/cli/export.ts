@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { print } from './output.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
 
-const SECTIONS = ['catalogue', 'roles', 'role_sets', 'issuers', 'api_keys'] as const
+const SECTIONS = ['catalogue', 'roles', 'role_sets', 'policies', 'issuers', 'api_keys'] as const
 type Section = (typeof SECTIONS)[number]
 
 export const addExportCommand = (program: Command): void => {

@@ -52,7 +52,11 @@ t.test('the examples are applied, say before what they would do, and a second ti
     /^catalogue\n {2}~ \(all\)\n {6}strict: false -> true\n {2}\+ invoice:read\n {6}description: See invoices/,
   )
   t.match(told.out, /roles\n {2}\+ bookkeeper\n[\s\S]*permissions: invoice:\*, customer:\*, report:read\n/)
-  t.match(told.out, /\n19 to add, 1 to change\n$/)
+  t.match(
+    told.out,
+    /policies\n {2}\+ large-invoices\n[\s\S]* {6}text:\n {8}\+ forbid \(principal, action == Action::"invoice:approve", resource\)\n/,
+  )
+  t.match(told.out, /\n20 to add, 1 to change\n$/)
   t.match(await tenantry('apply', file, '--check'), { code: 1, out: told.out })
   t.equal(await platformRevision(), before, 'and neither does anything')
 
@@ -89,10 +93,11 @@ t.test('what is exported applies to the same service without a change, and holds
     list.toSorted((a, b) => (String(a[by]) < String(b[by]) ? -1 : 1))
   t.same(form.roles, sorted(given.roles, 'key'), 'and is as short as what a person writes')
   t.same(form.role_sets, sorted(given.role_sets, 'key'))
+  t.same(form.policies, given.policies)
   t.same(form.issuers, given.issuers)
   t.same(form.api_keys, sorted(given.api_keys, 'name'))
   t.same(Object.keys(await exported('roles')), ['version', 'roles'])
-  t.match(await tenantry('export', 'policies'), { code: 2, err: /There are catalogue, roles/ })
+  t.match(await tenantry('export', 'tenants'), { code: 2, err: /There are catalogue, roles/ })
   t.same(await json('export'), form)
 })
 
@@ -106,6 +111,8 @@ t.test('what differs is told field by field, and brought back', async (t) => {
   })
   const sets = (await call('GET', '/role-sets')).body as { data: { id: string; key: string }[] }
   await call('PATCH', `/role-sets/${sets.data.find(({ key }) => key === 'business')?.id}`, { default: true })
+  const [policy] = ((await call('GET', '/policies?shared=true')).body as { data: { id: string; text: string }[] }).data
+  await call('PATCH', `/policies/${policy?.id}`, { text: policy?.text.replace('10000', '500'), enabled: false })
   const issuers = (await call('GET', '/issuers')).body as { data: { id: string }[] }
   await call('PATCH', `/issuers/${issuers.data[0]?.id}`, { jwks_uri: 'https://login.example.com/keys' })
   const check = await tenantry('apply', file, '--check')
@@ -121,10 +128,16 @@ role_sets
       default: false -> true
   ~ business
       default: true -> false
+policies
+  ~ large-invoices
+      text:
+        - when { context has amount && context.amount > 500 }
+        + when { context has amount && context.amount > 10000 }
+      enabled: false -> true
 issuers
   ~ https://login.example.com
       jwks_uri: https://login.example.com/keys -> null
-4 to change
+5 to change
 `,
   )
   const { changes } = await json('apply', file, '--check')
@@ -286,7 +299,7 @@ t.test('everything wrong with a file is told with its line, before anything is a
     return end.err
   }
   const many = await faultsOf(`version: 1
-policies: []
+tenants: []
 roles:
   - key: Bad Key
     name: Bad
@@ -295,7 +308,7 @@ roles:
   - name: None
     permissions: invoice:read
 `)
-  t.match(many, /line 2, column 1: \/policies: This field is not known here\./)
+  t.match(many, /line 2, column 1: \/tenants: This field is not known here\./)
   t.match(many, /line 4, column 5: \/roles\/0\/key: Value must match pattern/)
   t.match(many, /line 7, column 5: \/roles\/0\/tenant_id: This field is not known here\./)
   t.match(many, /line 8, column 5: \/roles\/1\/key: This field is required\./)

@@ -12,6 +12,7 @@ export interface Present {
   catalogue: Pick<Schemas['Catalogue'], 'permissions' | 'strict' | 'revision'>
   roles: Schemas['Role'][]
   role_sets: Schemas['RoleSet'][]
+  policies: Schemas['Policy'][]
   issuers: Schemas['Issuer'][]
   /** Without the root key, which is the process's. */
   api_keys: Schemas['ApiKey'][]
@@ -30,6 +31,9 @@ export const readPresent = async (tenantry: TenantryClient, sections: readonly S
       : { permissions: [], strict: false, revision: 0 },
     roles: await all('roles', (page) => unwrap(tenantry.GET('/roles', { params: { query: { ...query, ...page } } }))),
     role_sets: await all('role_sets', (page) => unwrap(tenantry.GET('/role-sets', { params: { query: page } }))),
+    policies: await all('policies', (page) =>
+      unwrap(tenantry.GET('/policies', { params: { query: { ...query, ...page } } })),
+    ),
     issuers: await all('issuers', (page) =>
       unwrap(tenantry.GET('/issuers', { params: { query: { ...query, ...page } } })),
     ),

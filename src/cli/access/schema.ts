@@ -22,6 +22,7 @@ export const accessSchema = (): Schema => {
       catalogue: ofContract('CatalogueReplace'),
       roles: listOf(withoutTenant(ofContract('RoleCreate')), 104), // 100, and the built-in ones
       role_sets: listOf(ofContract('RoleSetCreate'), 100),
+      policies: listOf(withoutTenant(ofContract('PolicyCreate')), 100),
       issuers: listOf(withoutTenant(ofContract('IssuerCreate')), 1_000),
       api_keys: listOf(withoutTenant(ofContract('ApiKeyCreate')), 1_000),
     },

@@ -1,10 +1,10 @@
 // Carries out what an access file needs, one call to the service after the other, and in such an order that wherever it ends
-// nothing refers to what is not there and nobody has lost what the next step would have given: first the catalogue, roles,
-// sets, issuers and keys that come or change, then what goes, the other way round. Every step can be repeated: applying the
+// nothing refers to what is not there and nobody has lost what the next step would have given: first the catalogue, policies,
+// roles, sets, issuers and keys that come or change, then what goes, the other way round. Every step can be repeated: applying the
 // file again begins with what is missing then.
 import { type TenantryClient, unwrap } from '@tenantry/client'
 import type { Change, Item } from './differences.ts'
-import type { Access, ApiKeyForm, IssuerForm, RoleForm, RoleSetForm } from './form.ts'
+import type { Access, ApiKeyForm, IssuerForm, PolicyForm, RoleForm, RoleSetForm } from './form.ts'
 
 export interface Step {
   changes: Change[]
@@ -31,6 +31,8 @@ export const stepsOf = (changes: readonly Change[], work: Work): Step[] => {
   const catalogue = changes.filter(({ section }) => section === 'catalogue')
   return [
     ...(catalogue.length > 0 ? [{ changes: catalogue, run: () => putCatalogue(work) }] : []),
+    // Before the roles: what is given from here on is under its conditions.
+    ...each(of('policies', 'add', 'change'), (change) => writePolicy(work, change)),
     ...each(of('roles', 'add', 'change', 'reset'), (change) => writeRole(work, change)),
     ...each(defaultFirst(of('role_sets', 'add', 'change')), (change) => writeRoleSet(work, change)),
     ...each(of('issuers', 'add', 'change', 'replace'), (change) => writeIssuer(work, change)),
@@ -39,6 +41,7 @@ export const stepsOf = (changes: readonly Change[], work: Work): Step[] => {
     ...each(of('api_keys', 'remove', 'replace'), (change) => removeApiKey(work, there(change))),
     ...each(of('issuers', 'remove'), (change) => removeIssuer(work, there(change))),
     ...each(of('role_sets', 'remove'), (change) => removeRoleSet(work, there(change))),
+    ...each(of('policies', 'remove'), (change) => removePolicy(work, there(change))),
     ...each(of('roles', 'remove'), (change) => removeRole(work, change)),
   ]
 }
@@ -58,6 +61,13 @@ const putCatalogue = async ({ tenantry, access, catalogue_revision }: Work): Pro
   const { permissions = [], strict = false } = access.catalogue ?? {}
   const params = { header: match({ revision: catalogue_revision }) }
   await unwrap(tenantry.PUT('/permissions', { params, body: { permissions, strict } }))
+}
+
+const writePolicy = async ({ tenantry }: Work, { present, wanted }: Change): Promise<undefined> => {
+  const { key, ...body } = wanted as PolicyForm
+  if (present === undefined) return void (await unwrap(tenantry.POST('/policies', { body: { key, ...body } })))
+  const params = { path: { policy_id: present.id }, header: match(present) }
+  await unwrap(tenantry.PATCH('/policies/{policy_id}', { params, body }))
 }
 
 const writeRole = async ({ tenantry }: Work, { present, wanted }: Change): Promise<undefined> => {
@@ -109,6 +119,11 @@ const removeIssuer = async ({ tenantry }: Work, present: Item): Promise<undefine
 
 const removeRoleSet = async ({ tenantry }: Work, { id: role_set_id }: Item): Promise<undefined> => {
   await unwrap(tenantry.DELETE('/role-sets/{role_set_id}', { params: { path: { role_set_id } } }))
+}
+
+const removePolicy = async ({ tenantry }: Work, present: Item): Promise<undefined> => {
+  const params = { path: { policy_id: present.id }, header: match(present) }
+  await unwrap(tenantry.DELETE('/policies/{policy_id}', { params }))
 }
 
 const removeRole = async ({ tenantry, heirs }: Work, change: Change): Promise<undefined> => {

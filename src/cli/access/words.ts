@@ -17,21 +17,38 @@ export const linesOf = (changes: readonly Change[]): string[] =>
 
 const linesOfChange = ({ action, key, differences }: Change): string[] => [
   `  ${SIGNS[action]} ${printable(key)}${NOTES[action] ?? ''}`,
-  ...(action === 'add' ? differences.filter(({ to }) => !isNothing(to)) : differences).map(
-    (difference) => `      ${action === 'add' ? fieldOf(difference) : stepOf(difference)}`,
-  ),
+  ...(action === 'add' ? differences.filter(({ to }) => !isNothing(to)) : differences)
+    .flatMap((difference) => (action === 'add' ? fieldOf(difference) : stepOf(difference)))
+    .map((line) => `      ${line}`),
 ]
 
 const isNothing = (value: unknown): boolean =>
   value === null || value === '' || value === false || (Array.isArray(value) && value.length === 0)
 
-const fieldOf = ({ field, to }: Difference): string => `${field}: ${wordOf(to)}`
+const fieldOf = ({ field, to }: Difference): string[] =>
+  isLong(to) ? [`${field}:`, ...linesIn(to).map((line) => `  + ${line}`)] : [`${field}: ${wordOf(to)}`]
 
-const stepOf = ({ field, from, to }: Difference): string => {
-  if (!Array.isArray(from) || !Array.isArray(to)) return `${field}: ${wordOf(from)} -> ${wordOf(to)}`
+const stepOf = ({ field, from, to }: Difference): string[] => {
+  if (isLong(from) || isLong(to)) return [`${field}:`, ...textStep(linesIn(from), linesIn(to))]
+  if (!Array.isArray(from) || !Array.isArray(to)) return [`${field}: ${wordOf(from)} -> ${wordOf(to)}`]
   const come = to.filter((each) => !from.includes(each)).map((each) => ` +${wordOf(each)}`)
   const gone = from.filter((each) => !to.includes(each)).map((each) => ` -${wordOf(each)}`)
-  return `${field}:${[...come, ...gone].join('')}`
+  return [`${field}:${[...come, ...gone].join('')}`]
+}
+
+const isLong = (value: unknown): boolean => typeof value === 'string' && value.trimEnd().includes('\n')
+
+const linesIn = (value: unknown): string[] => String(value).trimEnd().split('\n').map(printable)
+
+/** What is at the beginning and at the end of both is left out. */
+const textStep = (from: readonly string[], to: readonly string[]): string[] => {
+  const shorter = Math.min(from.length, to.length)
+  let [start, end] = [0, 0]
+  while (start < shorter && from[start] === to[start]) start++
+  while (end < shorter - start && from.at(-1 - end) === to.at(-1 - end)) end++
+  const between = (lines: readonly string[]): readonly string[] => lines.slice(start, lines.length - end)
+  const changed = [...between(from).map((line) => `  - ${line}`), ...between(to).map((line) => `  + ${line}`)]
+  return changed.length === 0 ? ['  (only space at its end)'] : changed
 }
 
 const wordOf = (value: unknown): string => {
