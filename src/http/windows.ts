@@ -1,7 +1,7 @@
 // Counts by name, in windows of time that begin with their first count. As many names as there is room for: those that were
 // counted least recently are forgotten.
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../clock.ts'
+import { type Clock, isWithin } from '../clock.ts'
 
 export interface Counted {
   count: number
@@ -41,7 +41,7 @@ export class Windows {
 
   #open(name: string, now: number): Window | undefined {
     const window = this.#windows.get(name)
-    return window !== undefined && now - window.began_at < this.#seconds * 1000 ? window : undefined
+    return window !== undefined && isWithin(this.#seconds * 1_000, window.began_at, now) ? window : undefined
   }
 
   #told({ began_at, count }: Window, now: number): Counted {
