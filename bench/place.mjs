@@ -23,6 +23,7 @@ export const aPlace = async ({ node_args = [], more_settings = {} } = {}) => {
     TENANTRY_ROOT_API_KEY: root,
     TENANTRY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     TENANTRY_ALLOW_LOOPBACK_ISSUERS: 'true',
+    TENANTRY_MAX_EVENT_LOOP_DELAY_MS: '0', // a machine that is shared turns no request away
     ...more_settings,
   }
   const service = await startService(settings, node_args)
@@ -54,6 +55,8 @@ export const aPlace = async ({ node_args = [], more_settings = {} } = {}) => {
       database_url,
       issuer: ISSUER,
       secret,
+      /** Holds every right. */
+      root,
       tenants,
       access_token,
       jwks,

@@ -6,7 +6,7 @@ import { startCerbos, withRoles } from './cerbos.mjs'
 import { footprint } from './footprint.mjs'
 import { load } from './load.mjs'
 import { CORE_COUNT, CORES, pinThisProcess, startModule } from './processes.mjs'
-import { changeTable, footprintTable, row, table } from './table.mjs'
+import { changeTable, footprintTable, replicaTable, row, table } from './table.mjs'
 
 const ROUNDS = 9
 const SECONDS = 1.5
@@ -18,6 +18,7 @@ const isWanted = ({ name }) => process.argv.length < 3 || process.argv.includes(
 await ensureBuilt()
 const { aPlace } = await import('./place.mjs') // imports what was just built
 const { propagation } = await import('./propagation.mjs')
+const { replicasUnderLoad } = await import('./replicas.mjs')
 
 /** Both sides in turn, each round in the other order; the first is for warming up and does not count. */
 const alternate = async (...sides) => {
@@ -168,6 +169,21 @@ const memberships = async () => {
   return [row('POST /memberships', 'its SQL alone, by hand through pg', ours, theirs)]
 }
 
+/** Each number of replicas, as they are and with none of them keeping facts in memory. */
+const replicasOf = async (counts) => {
+  const lines = []
+  const kinds = { 'from memory': {}, 'from the database': { TENANTRY_STALENESS_MS: '0' } }
+  for (const [name, settings] of Object.entries(kinds)) {
+    const some = []
+    for (const count of counts) {
+      while (some.length < count) some.push(await place.startReplica(settings))
+      lines.push(await replicasUnderLoad(place, some, questions, name))
+    }
+    await Promise.all(some.map(({ stop }) => stop()))
+  }
+  return lines
+}
+
 try {
   const rows = []
   for (const measure of [check, beside, tokens, exchange, verification, memberships, conditions].filter(isWanted)) {
@@ -179,10 +195,12 @@ try {
     while (replicas.length < count) replicas.push(await place.startReplica())
     changes.push(await propagation(place, replicas))
   }
+  const shared = isWanted({ name: 'replicas' }) ? await replicasOf([1, 3]) : []
   const taken = isWanted(footprint) ? await footprint(place, questions) : []
   const tables = [
     ...(rows.length === 0 ? [] : [table(rows)]),
     ...(changes.length === 0 ? [] : [changeTable(changes)]),
+    ...(shared.length === 0 ? [] : [replicaTable(shared)]),
     ...(taken.length === 0 ? [] : [footprintTable(taken)]),
   ]
   process.stdout.write(`${tables.join('\n\n')}

@@ -32,7 +32,7 @@ const perSecond = (rate) => `${Math.round(rate).toLocaleString('en')}/s`
 const inMs = (milliseconds) => `${Math.round(milliseconds)} ms`
 const percent = (share) => (share === undefined ? '' : `${(share * 100).toFixed(1)} %`)
 
-const aligned = (...lines) => {
+export const aligned = (...lines) => {
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)))
   const line = (texts) =>
     texts
@@ -72,5 +72,14 @@ export const footprintTable = (sides) =>
     ...sides.map(({ name, ready_ms, ready_cpu_ms, resting, bytes, rate, cpu_us, per_100_mb, core_per_100_mb }) => [
       ...[name, inMs(ready_ms), inMs(ready_cpu_ms), inMb(resting), inMb(bytes), perSecond(rate)],
       ...[`${Math.round(cpu_us)} µs`, perSecond(per_100_mb), perSecond(core_per_100_mb)],
+    ]),
+  )
+
+/** What `replicasUnderLoad` answers, one line each. */
+export const replicaTable = (lines) =>
+  aligned(
+    ['a check', 'replicas', 'CPU of a replica', "PostgreSQL's", "PostgreSQL's, idle"],
+    ...lines.map(({ name, replicas, cpu_us, postgres_us, idle }) => [
+      ...[name, String(replicas), `${Math.round(cpu_us)} µs`, `${Math.round(postgres_us)} µs`, percent(idle)],
     ]),
   )
