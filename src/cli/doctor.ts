@@ -4,7 +4,8 @@ import { type Config, ConfigError, readConfig, readDatabaseSettings } from '../c
 import type { Check } from '../database/doctor.ts'
 import { reportChecks } from './checks.ts'
 import { openToLook } from './database.ts'
-import { ANSWER_WITHIN_MS, serviceUrl } from './service.ts'
+import { examineDeployment } from './deployment.ts'
+import { serviceUrl } from './service.ts'
 
 interface Options {
   url?: string
@@ -15,7 +16,7 @@ export const addDoctorCommand = (program: Command): void => {
   program
     .command('doctor')
     .description('check the settings, the database and the keys, and say what to do about what is wrong')
-    .option('--url <url>', 'where the service is, if it uses the embedded database now (default: TENANTRY_URL)')
+    .option('--url <url>', 'a deployment to ask as well; without DATABASE_URL it is all that is looked at')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -25,7 +26,10 @@ export const addDoctorCommand = (program: Command): void => {
 }
 
 const doctor = async (options: Options): Promise<void> => {
-  reportChecks(options, await examine(options))
+  const { url } = options
+  const inside = url === undefined || process.env.DATABASE_URL ? await examine(options) : []
+  const outside = url === undefined ? [] : await examineDeployment(serviceUrl(options, process.env))
+  reportChecks(options, [...inside, ...outside])
 }
 
 const examine = async (options: Options): Promise<Check[]> => {
@@ -72,21 +76,6 @@ const examineOpened = async (config: Config | undefined): Promise<Check[]> => {
 
 /** Embedded and in use: nobody else may look, so the service is asked. */
 const examineRunning = async (options: Options, data_dir: string | undefined): Promise<Check[]> => {
-  const url = serviceUrl(options, process.env)
-  const name = 'database'
-  const where = `${data_dir ?? 'the embedded directory'} is in use by a running service; stop it to look inside`
-  try {
-    const response = await fetch(`${url}/readyz`, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
-    const detail = `${url}/readyz answers ${response.status}`
-    return [
-      { name, ok: true, detail: where },
-      { name: 'service', ok: response.ok, detail },
-    ]
-  } catch {
-    const detail = `nothing answers at ${url}; name the service's address with --url or TENANTRY_URL`
-    return [
-      { name, ok: true, detail: where },
-      { name: 'service', ok: false, detail },
-    ]
-  }
+  const detail = `${data_dir ?? 'the embedded directory'} is in use by a running service; stop it to look inside`
+  return [{ name: 'database', ok: true, detail }, ...(await examineDeployment(serviceUrl(options, process.env)))]
 }

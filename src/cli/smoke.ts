@@ -1,8 +1,8 @@
 // tenantry smoke: does a deployment answer as Tenantry does? Needs no credential and changes nothing.
 import type { Command } from 'commander'
-import type { Check } from '../database/doctor.ts'
 import { reportChecks } from './checks.ts'
-import { ANSWER_WITHIN_MS, type ServiceOptions, serviceUrl } from './service.ts'
+import { examineDeployment } from './deployment.ts'
+import { type ServiceOptions, serviceUrl } from './service.ts'
 
 export const addSmokeCommand = (program: Command): void => {
   program
@@ -15,70 +15,5 @@ export const addSmokeCommand = (program: Command): void => {
 }
 
 const smoke = async (options: ServiceOptions): Promise<void> => {
-  const url = serviceUrl(options, process.env)
-  const checks: Check[] = []
-  for (const [name, examine] of Object.entries(EXAMINATIONS)) checks.push(await examined(name, () => examine(url)))
-  reportChecks(options, checks)
-}
-
-/** Answers what was found; throws what is wrong. */
-type Examination = (url: string) => Promise<string>
-
-const examined = async (name: string, examine: () => Promise<string>): Promise<Check> => {
-  try {
-    return { name, ok: true, detail: await examine() }
-  } catch (error) {
-    return { name, ok: false, detail: reasonOf(error) }
-  }
-}
-
-const reasonOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error)
-  const { code, message } = (error.cause ?? error) as { code?: unknown; message: string }
-  return typeof code === 'string' ? code : message
-}
-
-const ask = async (url: string, status: number): Promise<Record<string, unknown>> => {
-  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
-  const text = await response.text()
-  if (response.status !== status) throw new Error(`${url} answers ${response.status}: ${text.slice(0, 200)}`)
-  return jsonOf(url, text)
-}
-
-const jsonOf = (url: string, text: string): Record<string, unknown> => {
-  try {
-    const body: unknown = JSON.parse(text)
-    if (typeof body === 'object' && body !== null) return body as Record<string, unknown>
-  } catch {
-    // told below, with what is not an object
-  }
-  throw new Error(`what answers at ${url} is not Tenantry`)
-}
-
-const keysOf = (body: Record<string, unknown>): number => (Array.isArray(body.keys) ? body.keys.length : 0)
-
-/** One issuer in every document, whose addresses begin with it: clients compare character by character. */
-const issuerOf = async (url: string): Promise<string> => {
-  const [server, openid, authzen] = await Promise.all([
-    ask(`${url}/.well-known/oauth-authorization-server`, 200),
-    ask(`${url}/.well-known/openid-configuration`, 200),
-    ask(`${url}/.well-known/authzen-configuration`, 200),
-  ])
-  const { issuer, jwks_uri } = server
-  const named = [openid.issuer, authzen.policy_decision_point]
-  if (typeof issuer !== 'string' || named.some((name) => name !== issuer))
-    throw new Error(`the documents disagree on the issuer: ${[issuer, ...named].join(', ')}`)
-  if (jwks_uri !== `${issuer}/.well-known/jwks.json`) throw new Error(`jwks_uri is ${jwks_uri}, not under ${issuer}`)
-  return issuer
-}
-
-const EXAMINATIONS: Record<string, Examination> = {
-  readiness: async (url) => `status ${(await ask(`${url}/readyz`, 200)).status}`,
-  'signing keys': async (url) => {
-    const count = keysOf(await ask(`${url}/.well-known/jwks.json`, 200))
-    if (count === 0) throw new Error('the key set is empty: nobody could verify a token')
-    return `${count} published`
-  },
-  discovery: async (url) => `OAuth, OpenID and AuthZEN metadata of ${await issuerOf(url)}`,
-  strangers: async (url) => `refused: ${(await ask(`${url}/tenants`, 401)).code}`,
+  reportChecks(options, await examineDeployment(serviceUrl(options, process.env)))
 }

@@ -16,11 +16,11 @@ t.test('the embedded database in use is not opened by a second process', async (
   const doctor = await run(['doctor', '--json'], { ...embedded, TENANTRY_URL: service.url })
   t.match(JSON.parse(doctor.out), {
     ok: true,
-    checks: [{ name: 'settings' }, { name: 'database' }, { name: 'service', ok: true }],
+    checks: [{ name: 'settings' }, { name: 'database' }, { name: 'readiness', ok: true }],
   })
   t.match(await run(['doctor'], { ...embedded, TENANTRY_URL: 'http://127.0.0.1:9' }), {
     code: 1,
-    out: /FAIL {2}service: nothing answers/,
+    out: /FAIL {2}readiness: ECONNREFUSED/,
   })
 })
 

@@ -38,7 +38,7 @@ const healthcheck = async (env: Record<string, string>): Promise<number | null> 
 t.test('a deployment that answers as Tenantry does passes, without any key', async (t) => {
   t.match(await run(['smoke', '--url', service.url], {}), {
     code: 0,
-    out: /^ok {4}readiness: status ok\nok {4}signing keys: 1 published\nok {4}discovery: .*\nok {4}strangers: refused: credential.missing\n$/,
+    out: /^ok {4}readiness: status ok\nok {4}signing keys: 1 published\nok {4}discovery: .*\nok {4}clock: .*\nok {4}strangers: refused: credential.missing\n$/,
   })
   t.match(JSON.parse((await run(['smoke', '--json'], { TENANTRY_URL: service.url })).out), { ok: true })
 })
@@ -58,10 +58,27 @@ t.test('what stands in between and changes an answer is found out', async (t) =>
   t.match(await run(['smoke', '--url', moved], {}), { code: 1, out: /FAIL {2}discovery: jwks_uri is/ })
 })
 
+t.test('a deployment whose clock is wrong is found out', async (t) => {
+  const late = await listening(t, async (request, response) => {
+    const answer = await fetch(`${service.url}${request.url}`)
+    const hour_ago = new Date(Date.now() - 3_600_000).toUTCString()
+    response.writeHead(answer.status, { date: hour_ago }).end(await answer.text())
+  })
+  t.match(await run(['smoke', '--url', late], {}), { code: 1, out: /FAIL {2}clock: 3\d{3} s away/ })
+})
+
+t.test('the doctor asks a deployment, and looks inside only where it is told of the database', async (t) => {
+  t.match(await run(['doctor', '--url', service.url], {}), { code: 0, out: /^ok {4}readiness(?![\s\S]*settings)/ })
+  t.match(await run(['doctor', '--url', service.url], { DATABASE_URL: 'postgres://nobody@127.0.0.1:9/x' }), {
+    ...{ code: 1, out: /FAIL {2}settings[\s\S]*FAIL {2}database[\s\S]*ok {4}readiness/ },
+  })
+  t.match(await run(['doctor', '--url', 'http://127.0.0.1:9'], {}), { code: 1, out: /^(FAIL .*\n){5}$/ })
+})
+
 t.test('what is not Tenantry, or not there, fails every check', async (t) => {
   const stranger = await listening(t, (_request, response) => response.end('hello'))
-  t.match(await run(['smoke', '--url', stranger], {}), { code: 1, out: /^(FAIL .*\n){4}$/ })
-  t.match(await run(['smoke', '--url', 'http://127.0.0.1:9'], {}), { code: 1, out: /^(FAIL .*\n){4}$/ })
+  t.match(await run(['smoke', '--url', stranger], {}), { code: 1, out: /^(FAIL .*\n){5}$/ })
+  t.match(await run(['smoke', '--url', 'http://127.0.0.1:9'], {}), { code: 1, out: /^(FAIL .*\n){5}$/ })
   t.match(await run(['smoke', '--url', 'elsewhere'], {}), { code: 2, err: /--url must be a URL/ })
 })
 
