@@ -145,7 +145,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
   const max_event_loop_delay_ms = readOr(
     'TENANTRY_MAX_EVENT_LOOP_DELAY_MS',
     millisecondsUpTo(LONGEST_DRAIN_MS),
-    EVENT_LOOP_DELAY_MS,
+    // An embedded database works on the event loop itself: that says nothing of overload.
+    database_url === undefined ? 0 : EVENT_LOOP_DELAY_MS,
   )
   const traces = OTLP_ENDPOINTS.filter((name) => read(name, parseEndpoint)).length > 0
   const log_level = readOr('LOG_LEVEL', parseLogLevel, 'info')

@@ -9,12 +9,10 @@ import { countRefusal } from '../metrics/instruments.ts'
 const ALWAYS_ANSWERED = new Set<string | undefined>(['/livez', '/readyz', '/metrics'])
 /** Past this, V8 does little but collect garbage. */
 const FULLEST_HEAP = 0.95
-const LOOKED_AT_EACH_MS = 500
+/** So long that something that blocks once, or a machine that was busy for a moment, is not taken for overload. */
+const LOOKED_AT_EACH_MS = 3_000
 
-/**
- * @param most_delay_ms of the event loop, on average over half a second, or over twice that delay if this is longer: one
- * lag that is not too long must neither be all that is measured nor leave nothing to measure. 0 for no limit at all
- */
+/** @param most_delay_ms of the event loop, on average over three seconds, or twice that delay if this is longer; 0 for no limit */
 export const refuseUnderPressure = async (app: FastifyInstance, most_delay_ms: number): Promise<void> => {
   if (most_delay_ms === 0) return
   const sampleInterval = Math.max(LOOKED_AT_EACH_MS, 2 * most_delay_ms)

@@ -151,6 +151,8 @@ t.test('a process that cannot keep up refuses, but for probes and metrics, and r
     return answer.statusCode === status ? answer : until(status)
   }
   await until(200)
+  for (const end = performance.now() + 1_000; performance.now() < end; );
+  t.equal((await ask('/errors/internal')).statusCode, 200, 'what blocks once is no overload')
   // Real load: nobody else gets a turn for longer than is allowed.
   const busy = setInterval(() => {
     for (const until = performance.now() + 300; performance.now() < until; );
