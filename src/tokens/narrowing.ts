@@ -21,8 +21,14 @@ export const intersections = (some: readonly string[], patterns: readonly string
 
 const isText = (value: string | undefined): value is string => value !== undefined
 
-/** Holds what the grants hold and one of the patterns matches. */
+/**
+ * Holds what the grants hold and one of the patterns matches. What takes nothing from that is left out: of a large catalogue
+ * a wildcard may exclude more than a token can carry.
+ */
 export const narrow = (grants: readonly Grant[], patterns: readonly string[]): Grant[] =>
   grants
-    .map(({ permissions, excludes }) => ({ permissions: intersections(permissions, patterns), excludes }))
+    .map(({ permissions, excludes }) => {
+      const within = intersections(permissions, patterns)
+      return { permissions: within, excludes: excludes.filter((each) => intersections(within, [each]).length > 0) }
+    })
     .filter(({ permissions }) => permissions.length > 0)

@@ -169,3 +169,13 @@ t.test('doing it twice changes nothing', async () => {
     }),
   )
 })
+
+t.test('however much of a catalogue demands a login, a token narrowed to something else is short', async (t) => {
+  const demanding = Array.from({ length: 400 }, (_, number) => ({ key: `document:action_${number}`, max_age: 60 }))
+  await put(...demanding)
+  const login = idp.token()
+  const [narrowed] = payloadOf(await exchanged(login, { scope: 'invoice:*' })).grants
+  t.same(narrowed, { permissions: ['invoice:*'], excludes: [] })
+  const [some] = payloadOf(await exchanged(login, { scope: 'document:action_7 document:read' })).grants
+  t.same(some, { permissions: ['document:action_7', 'document:read'], excludes: ['document:action_7'] })
+})
