@@ -2204,7 +2204,7 @@ export interface components {
             email_verified: boolean | null;
             /**
              * Format: date-time
-             * @description When the user logged in.
+             * @description Since when the login counts; when the user logged in, where the identity provider tells that.
              */
             auth_time: string | null;
         };
