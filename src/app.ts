@@ -28,7 +28,7 @@ import type { Handlers } from './http/handlers.ts'
 import { healthHandlers, type Lifecycle, Readiness } from './http/health.ts'
 import { hook } from './http/hooks.ts'
 import { acceptEmptyJson } from './http/json.ts'
-import { logController } from './http/logging.ts'
+import { logController, logRequests, noteTrace } from './http/logging.ts'
 import { refuseUnderPressure } from './http/pressure.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
 import { rateLimitWith } from './http/rate-limit.ts'
@@ -153,6 +153,7 @@ export const buildApp = async ({
     routerOptions: { maxParamLength: LONGEST_URL },
     ...problemsBeforeRouting(config.issuer),
   })
+  logRequests(fastify)
   await tracing?.install(fastify, OPERATIONS)
   fastify.decorateRequest('principal')
   fastify.decorateRequest('scope')
@@ -160,6 +161,7 @@ export const buildApp = async ({
   fastify.addHook(
     'onRequest',
     hook((request, reply) => {
+      noteTrace(request)
       reply.header('X-Request-ID', request.id)
       // Each connection ends with its next answer, so that none is cut off in the end.
       if (lifecycle.draining) reply.header('Connection', 'close')
@@ -167,7 +169,7 @@ export const buildApp = async ({
   )
   await refuseUnderPressure(fastify, config.max_event_loop_delay_ms)
   const traffic = new Traffic(fastify.server)
-  installAccessLog(fastify, log, config.access_log)
+  if (config.access_log) installAccessLog(fastify, log)
   measureRequests(fastify)
   allowPages(fastify, config.cors_origins)
   acceptEmptyJson(fastify)

@@ -3,8 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type DestinationStream, type Logger, symbols } from 'pino'
 import { hook } from './hooks.ts'
-import { RequestLog } from './logging.ts'
-import { traceIdIn } from './trace-context.ts'
+import type { RequestLog } from './logging.ts'
 
 // Segments as our addresses have them, and ids. Anything else may be a secret or an e-mail address in the wrong place; the
 // shortest root key has 32 characters.
@@ -17,13 +16,8 @@ export const pathOf = (url: string): string =>
     .map((segment) => (KNOWN_SEGMENT.test(segment) ? segment : '…'))
     .join('/')
 
-/** @param enabled whether there is an access log; what else is logged of a request is logged in any case */
-export const installAccessLog = (app: FastifyInstance, log: Logger, enabled: boolean): void => {
-  app.setChildLoggerFactory((logger, fields, _, { headers }) => {
-    const trace_id = traceIdIn(headers.traceparent)
-    return new RequestLog(logger, trace_id === undefined ? fields : { ...fields, trace_id })
-  })
-  if (!enabled || !log.isLevelEnabled('info')) return
+export const installAccessLog = (app: FastifyInstance, log: Logger): void => {
+  if (!log.isLevelEnabled('info')) return
   const destination = Reflect.get(log, symbols.streamSym) as DestinationStream // pino has no other word for where it writes
   app.addHook(
     'onResponse',
@@ -35,7 +29,7 @@ const LEVEL = 30 // pino's number for info
 
 const lineOf = (request: FastifyRequest, reply: FastifyReply): string => {
   const duration_ms = Math.round(reply.elapsedTime * 10) / 10
-  const log = request.log as RequestLog // as it was made above
+  const log = request.log as RequestLog // as `logging.ts` makes it
   const fields = JSON.stringify(log.fields).slice(1, -1) // it always has an id
   return `{"level":${LEVEL},"time":"${now()}",${fields}${whose(log)},"method":"${request.method}",${where(request)},"status":${reply.statusCode},"duration_ms":${duration_ms},"msg":"request"}\n`
 }

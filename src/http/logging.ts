@@ -1,10 +1,11 @@
 // What is logged, and what never is: no secret, no token, no query string (it may hold an e-mail address), no values that
 // went to the database.
-import { type FastifyBaseLogger, LogController } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino'
 import type { LogLevel } from '../config.ts'
 import { LogPieces } from './log-pieces.ts'
 import type { Principal } from './principal.ts'
+import { traceIdIn } from './trace-context.ts'
 
 /** The innermost cause, by name, code and place. drizzle's message lists a query's values, so its wrapper is left out. */
 const describe = (error: unknown): unknown => {
@@ -37,18 +38,43 @@ const fieldsOf = ({ kind, id, tenant_id }: Principal): Fields => ({
   ...(tenant_id !== null && { principal_tenant_id: tenant_id }),
 })
 
+/** What a request's logger needs of the one above it. */
+type Parent = Pick<FastifyBaseLogger, 'level' | 'child'>
+
+/**
+ * Fastify asks its own logger for one for each request. There is a hook for making them, and what that makes is examined at
+ * each request, method by method: so the logger itself is told how.
+ */
+export const logRequests = ({ log }: FastifyInstance): void => {
+  const child = log.child.bind(log)
+  const parent: Parent = {
+    get level() {
+      return log.level
+    },
+    child,
+  }
+  log.child = (fields) => new RequestLog(parent, fields)
+}
+
+/** Of which trace it is part, where its caller says so and ours does not. */
+export const noteTrace = ({ headers, log }: FastifyRequest): void => {
+  const trace_id = traceIdIn(headers.traceparent)
+  const requestLog = log as RequestLog // as it is made above
+  if (trace_id !== undefined && requestLog.fields.trace_id === undefined) requestLog.follow(trace_id)
+}
+
 /**
  * The logger of one request, which says whose it is. Most requests write one line: only for what is written besides is a
  * child of the logger made, because making one takes longer than writing a line.
  */
 export class RequestLog implements FastifyBaseLogger {
-  readonly #log: FastifyBaseLogger
+  readonly #log: Parent
   /** What the request has to do with, besides whose it is. */
   readonly fields: Fields
   principal: Principal | undefined
   #child: FastifyBaseLogger | undefined
 
-  constructor(log: FastifyBaseLogger, fields: Fields) {
+  constructor(log: Parent, fields: Fields) {
     this.#log = log
     this.fields = fields
   }

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import type { Outcome } from '../authorization/conditions.ts'
 import type { Change } from '../database/scope.ts'
+import { Gathered } from './gathered.ts'
 
 /** One for the process, like the registry of prom-client itself; what belongs to one service is in `gauges.ts`. */
 export const counted = new Registry()
@@ -16,15 +17,21 @@ const durations = new Histogram({
   help: 'How long requests took, by operation of the contract and status.',
   labelNames: ['operation', 'status'],
   buckets: BUCKETS_SECONDS,
+  collect: () => measured.handOver(),
   registers,
 })
+const measured = new Gathered<{ operation: string; status: number }>((labels, value) =>
+  durations.observe(labels, value),
+)
 
 const decisions = new Counter({
   name: 'tenantry_decisions_total',
   help: 'Decisions of checks, single and in batches, by outcome and reason.',
   labelNames: ['decision', 'reason'],
+  collect: () => decided.handOver(),
   registers,
 })
+const decided = new Gathered<{ decision: string; reason: string }>((labels, value) => decisions.inc(labels, value))
 
 const tokens = new Counter({
   name: 'tenantry_tokens_issued_total',
@@ -51,10 +58,10 @@ const refusals = new Counter({
 const NONE = 'none'
 
 export const measureRequest = (operation: string = NONE, status: number, elapsed_ms: number): void =>
-  durations.observe({ operation, status }, elapsed_ms / 1000)
+  measured.add({ operation, status }, elapsed_ms / 1000)
 
 export const countDecision = ({ decision, reason }: Outcome): void =>
-  decisions.inc({ decision: decision ? 'allow' : 'deny', reason: reason.code })
+  decided.add({ decision: decision ? 'allow' : 'deny', reason: reason.code }, 1)
 
 export type IssuedBy = 'api' | 'client_credentials' | 'token_exchange'
 

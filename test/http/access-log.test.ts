@@ -51,3 +51,17 @@ t.test('without it the rest is still logged', async (t) => {
   t.same(linesOf(s.logged), [])
   t.ok(s.logged.some(({ level, request_id }) => Number(level) > 30 && typeof request_id === 'string'))
 })
+
+t.test('of which trace a request is part is in all its lines, where the caller says so', async (t) => {
+  const s = await aService(t)
+  const [trace, other] = ['4bf92f3577b34da6a3ce929d0e0e4736', '0'.repeat(32)]
+  const traced = async (trace_id: string) => {
+    s.logged.length = 0
+    await s.root.get('/tenants', { traceparent: `00-${trace_id}-00f067aa0ba902b7-01` })
+    return s.logged.map((line) => line.trace_id)
+  }
+  t.same(await traced(trace), [trace])
+  t.same(await traced(other), [undefined], 'all zeros is none')
+  await s.service.database.close()
+  t.same(await traced(trace), [trace, trace])
+})

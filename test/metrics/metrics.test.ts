@@ -52,6 +52,15 @@ t.test('decisions are counted by outcome and reason, each of a batch too', async
   t.equal(await growth(allowed, () => s.root.post('/access/v1/evaluations', batch)), 2)
 })
 
+t.test('however many there are between two looks, each is measured and counted', async (t) => {
+  const { id } = await s.aTenant()
+  const { user_id } = await s.aMembership(id)
+  const many = () => Promise.all(Array.from({ length: 300 }, () => check(id, user_id)))
+  const durations = 'tenantry_http_request_duration_seconds_count{operation="evaluateAccess",status="200"}'
+  t.equal(await growth(durations, many), 300)
+  t.equal(await growth('tenantry_decisions_total{decision="allow",reason="role_grants"}', many), 300)
+})
+
 t.test('tokens are counted by grant', async (t) => {
   const { id } = await s.aTenant()
   const { user_id } = await s.aMembership(id)
