@@ -154,6 +154,8 @@ export const readConfig = (environment: Environment): Readonly<Config> => {
 
   if (text('DATABASE_URL') === undefined && text('DATABASE_DIRECT_URL') !== undefined)
     problems.push('DATABASE_DIRECT_URL goes with DATABASE_URL: it is the same database past a pooler')
+  if (metrics_port !== undefined && metrics_port !== 0 && metrics_port === port)
+    problems.push('METRICS_PORT must be another port than PORT: nobody is asked for a credential there')
   problems.push(...missingIn(text))
   if (problems.length > 0) throw new ConfigError(problems)
   return Object.freeze({

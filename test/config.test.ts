@@ -163,7 +163,7 @@ t.test('each setting refuses what it cannot be', async (t) => {
     ['TENANTRY_BAD_ATTEMPTS', ['-1']],
     ['TENANTRY_MAX_EVENT_LOOP_DELAY_MS', ['60001']],
     ['TENANTRY_TRUSTED_PROXIES', ['nginx', '10.0.0.0/33', '10.0.0.0/8/9', '*']],
-    ['METRICS_PORT', ['http', '65536']],
+    ['METRICS_PORT', ['http', '65536', '3000']],
     ['TENANTRY_STALENESS_MS', ['-1', '5001', '0.5', '1e2', '500ms']],
     ['DATABASE_URL', ['db', 'http://db/x', 'postgres', 'mysql://db/x']],
     [

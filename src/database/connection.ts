@@ -113,6 +113,8 @@ export interface Route {
 }
 
 const POOLED = 10
+/** Its one connection may be silently dead: then the next question must soon be asked on another. */
+const PROBED_WITHIN_MS = 3_000
 
 /** @param onIdleError told of connections that break while idle; the pool replaces them */
 export const openPostgres = (
@@ -125,7 +127,7 @@ export const openPostgres = (
   const route = { ...POOL, ...(isPooled ? {} : LIMITS), connectionString: url }
   const pool = openPool({ ...route, max }, onIdleError)
   // Not of the same pool: a service that is busy is still ready, and one that is not is asked no more.
-  const probe = openPool({ ...route, max: 1 }, onIdleError)
+  const probe = openPool({ ...route, query_timeout: PROBED_WITHIN_MS, max: 1 }, onIdleError)
   const direct = { ...POOL, ...LIMITS, connectionString: direct_url ?? url }
   const aside = openPool({ ...direct, max: 1 }, onIdleError)
   return {

@@ -18,7 +18,10 @@ export const allowPages = (app: FastifyInstance, origins: readonly string[] | un
       ...['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Idempotency-Key'],
       ...['Tenantry-Min-Revision', 'X-Request-ID'],
     ],
-    exposedHeaders: ['ETag', 'Location', 'Retry-After', 'Tenantry-Revision', 'WWW-Authenticate', 'X-Request-ID'],
+    exposedHeaders: [
+      ...['ETag', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Tenantry-Revision'],
+      ...['WWW-Authenticate', 'X-Request-ID'],
+    ],
     maxAge: DAY_SECONDS,
   }
   app.register(cors, {
