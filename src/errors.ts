@@ -40,7 +40,7 @@ export const CATALOGUE = {
   'token.stale': entry(
     401,
     'Token stale',
-    'The token was good, but since it was issued access was narrowed: the membership, its roles, or the key that asked for it. Get a fresh one, if the user still is a member.',
+    'The token was good, but since it was issued access was narrowed: the membership, its roles, a policy, what the catalogue demands, or the key that asked for it. Get a fresh one, if the user still is a member.',
   ),
   'login.insufficient': entry(
     401,

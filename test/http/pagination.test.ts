@@ -1,6 +1,6 @@
 // Pages: nothing twice, nothing left out, whatever happens between two of them.
 import t from 'tap'
-import { aService, type Caller } from '../support/service.ts'
+import { aService, type Caller, made } from '../support/service.ts'
 
 const s = await aService(t)
 
@@ -120,8 +120,10 @@ t.test('a cursor that is none of ours is refused at once', async (t) => {
 t.test(
   'a cursor for all events holds a snapshot, which is judged before PostgreSQL sees it and in no time',
   async (t) => {
-    const encoded = (snapshot: unknown, after: unknown = 0): string =>
-      Buffer.from(JSON.stringify({ snapshot, after })).toString('base64url')
+    const { next_cursor } = made(await s.root.get('/events?limit=1'))
+    const { epoch } = JSON.parse(Buffer.from(next_cursor, 'base64url').toString())
+    const encoded = (snapshot: unknown, after: unknown = 0, of: unknown = epoch): string =>
+      Buffer.from(JSON.stringify({ epoch: of, snapshot, after })).toString('base64url')
     const refused = [
       ...[
         '',
@@ -147,6 +149,9 @@ t.test(
     }
     for (const after of [-1, 1.5, '0', null, 2 ** 60]) {
       t.equal((await s.root.get(`/events?cursor=${encoded('1:5:', after)}`)).status, 400, String(after))
+    }
+    for (const of of [epoch + 1, 0, -1, '1', null]) {
+      t.equal((await s.root.get(`/events?cursor=${encoded('1:5:', 0, of)}`)).status, 400, `of the epoch ${of}`)
     }
     t.equal((await s.root.get(`/events?cursor=${encoded('1:5:2,3')}`)).status, 200)
     t.equal((await s.root.get(`/events?cursor=${encoded(`1:${'9'.repeat(19)}:`, 2 ** 53 - 1)}`)).status, 200)
