@@ -44,7 +44,7 @@ const AWAY = new Set([
 // Whole classes of PostgreSQL's codes: the connection failed or the login was refused, no room or memory or connection left, shut down or starting.
 const AWAY_CLASS = /^(08|28|53|57P)/
 const AWAY_MESSAGE =
-  /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|not queryable|PGlite is clos/
+  /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|not queryable|PGlite is clos|use a pool after calling end/
 
 /** The database cannot be reached, or has dropped us. */
 export const isAway = (error: unknown): boolean => {
