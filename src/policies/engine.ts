@@ -34,12 +34,14 @@ export interface Findings {
 const MOST_SETS = 500
 const MOST_CHARACTERS = 4_000_000
 
+/** Never the same for two that share the one engine of a process. */
+let names = 0
+
 type Cedar = Parameters<Parameters<typeof withCedar>[0]>[0]
 
 export class PolicyEngine {
   readonly #kept: LRUCache<string, string>
   #free: string[] = []
-  #names = 0
   #generation = 0
   /** Names whose policies are to be forgotten by the engine that has them. */
   #released: string[] = []
@@ -66,12 +68,17 @@ export class PolicyEngine {
     }
   }
 
+  /** What is known by key may be of other policies now. */
+  forget(): void {
+    this.#kept.clear()
+  }
+
   #nameOf({ key, policies }: Statements, cedar: Cedar, generation: number): string {
     if (generation !== this.#generation) this.#beginAnew(generation)
     const known = this.#kept.get(key)
     if (known !== undefined) return known
     const size = policies.reduce((sum, { text }) => sum + text.length, key.length)
-    const name = this.#free.pop() ?? `policies-${++this.#names}`
+    const name = this.#free.pop() ?? `policies-${++names}`
     put(cedar, name, policies)
     this.#kept.set(key, name, { size })
     this.#forgetReleased(cedar)
@@ -89,7 +96,6 @@ export class PolicyEngine {
     this.#kept.clear()
     this.#released = []
     this.#free = []
-    this.#names = 0
     this.#generation = generation
   }
 }

@@ -41,9 +41,11 @@ const setOf = (list: readonly unknown[], depth: number): Value | undefined =>
 
 /** Four digits after the point; and what a double does not hold exactly is not the number that was meant. */
 const DECIMAL = /^-?\d{1,15}\.\d{1,4}$/
+/** Beyond it the engine answers nothing at all, for a number that no policy may look at. */
+const LARGEST_DECIMAL = 922_337_203_685_477
 
 const numberOf = (value: number): Value | undefined => {
   if (Number.isSafeInteger(value)) return value
   const text = String(value)
-  return DECIMAL.test(text) ? { __extn: { fn: 'decimal', arg: text } } : undefined
+  return DECIMAL.test(text) && Math.abs(value) < LARGEST_DECIMAL ? { __extn: { fn: 'decimal', arg: text } } : undefined
 }

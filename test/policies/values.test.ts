@@ -12,6 +12,13 @@ t.test('numbers become what the language has, or are left out', async (t) => {
   t.same(record, { whole: 7, negative: -7, half })
 })
 
+t.test('a decimal that the engine could not hold is left out, and ends no question', async (t) => {
+  const numbers = { most: 922_337_203_685_476.5, over: 922_337_203_685_477.6, far: -999_999_999_999_999.5 }
+  t.same(Object.keys(recordOf(numbers)), ['most'])
+  const asked = { ...REQUEST, context: recordOf(numbers) }
+  t.same(new PolicyEngine().ask(permitAll('numbers'), asked), { satisfied: ['numbers'], errors: [] })
+})
+
 t.test('what is too long to be compared is left out', async (t) => {
   const record = recordOf({ text: 'x'.repeat(4_096), long: 'x'.repeat(4_097), list: Array(1_001).fill(1), short: [1] })
   t.same(Object.keys(record), ['text', 'short'])
@@ -110,4 +117,11 @@ t.test('policies are kept under a bounded number of names, and those that are us
   for (let round = 0; round < 2; round++) {
     for (const key of ['a', 'b', 'c', 'd', 'e']) t.same(engine.ask(permitAll(key), REQUEST).satisfied, [key])
   }
+})
+
+t.test("two services in a process never ask each other's policies", async (t) => {
+  const [one, other] = [new PolicyEngine(), new PolicyEngine()]
+  t.same(one.ask(permitAll('one'), REQUEST).satisfied, ['one'])
+  t.same(other.ask(permitAll('other'), REQUEST).satisfied, ['other'])
+  t.same(one.ask(permitAll('one'), REQUEST).satisfied, ['one'])
 })
