@@ -185,6 +185,7 @@ export const buildApp = async ({
   const onNew = (): void => {
     keys.forget()
     cache.evictAll()
+    facts.policies.forget()
   }
   const epochs = new EpochWatch({ database, seal, algorithm, clock, failover: config.failover, log, onNew })
   const streams = new RevocationStreams(database, memory.tail, clock)

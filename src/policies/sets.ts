@@ -1,5 +1,6 @@
-// The policies of tenants in memory, by the digest that facts name them with. What is under a digest never changes, so nothing
-// here is ever out of date: when policies change, facts name another.
+// The policies of tenants in memory, by the digest that facts name them with. Within an epoch, what is under a digest never
+// changes, so nothing here is ever out of date: when policies change, facts name another. In another epoch the same revision
+// may be of another text.
 import { LRUCache } from 'lru-cache'
 import type { Database } from '../database/scope.ts'
 import { after, type Soon } from '../soon.ts'
@@ -28,30 +29,38 @@ export class PolicySets {
     this.#database = database
   }
 
+  /** A new epoch has begun. What is still being read may be of the one before. */
+  forget(): void {
+    this.#known.clear()
+    this.#readings.clear()
+    this.#engine.forget()
+  }
+
   /** Undefined where the tenant's policies are others by now: then the facts have to be read again. */
   find(tenant_id: string, digest: string): Soon<PolicySet | undefined> {
     return this.#known.get(digest) ?? this.#readings.get(digest) ?? this.#read(tenant_id, digest)
   }
 
-  /** Whether what is stored of the resource matters; not known of policies that are others by now. */
+  /** Whether what is stored of the resource matters; it may, where policies are others by now and facts are read again. */
   lookAtResource({ tenant, conditions, by_name }: Naming, permission: string | undefined): Soon<boolean> {
     const { policies } = conditions
     if (policies === null) return false
     return after(this.find(tenant.id, policies.digest), (set) => {
-      if (set === undefined) return false
+      if (set === undefined) return true
       return permission === undefined ? set.reads_resource : set.readsResourceFor(permission, by_name)
     })
   }
 
   #read(tenant_id: string, digest: string): Promise<PolicySet | undefined> {
-    const reading = readPolicies(this.#database, tenant_id)
+    const isOurs = (): boolean => this.#readings.get(digest) === reading
+    const reading: Promise<PolicySet | undefined> = readPolicies(this.#database, tenant_id)
       .then((found) => {
-        if (found === null) return undefined
+        if (found === null || !isOurs()) return undefined
         const set = new PolicySet(found.policies, this.#engine)
         this.#known.set(found.digest, set, { size: set.size })
         return found.digest === digest ? set : undefined
       })
-      .finally(() => this.#readings.delete(digest))
+      .finally(() => isOurs() && this.#readings.delete(digest))
     this.#readings.set(digest, reading)
     return reading
   }
