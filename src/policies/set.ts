@@ -46,12 +46,17 @@ const NOTHING: Verdict = { forbidden: undefined, permitted: undefined, errors: [
 
 /** Permissions that were asked about; anybody may ask about any. */
 const MOST_PERMISSIONS = 500
+/** Of many policies, of as many permissions as come to about this; what is over is found again. */
+const MOST_CHARACTERS = 50_000
 
 export class PolicySet {
   readonly reads_resource: boolean
   readonly #policies: readonly PolicyInForce[]
   readonly #engine: PolicyEngine
-  readonly #concerned = new LRUCache<string, Concerned>({ max: MOST_PERMISSIONS })
+  readonly #concerned = new LRUCache<string, Concerned>({
+    ...{ max: MOST_PERMISSIONS, maxSize: MOST_CHARACTERS },
+    sizeCalculation: ({ key }, under) => key.length + under.length + 50,
+  })
 
   constructor(policies: readonly PolicyInForce[], engine: PolicyEngine) {
     this.#policies = policies
