@@ -141,7 +141,7 @@ t.test('compose.yaml, service after service, on a real PostgreSQL', { skip }, as
   t.doesNotThrow(() => podman('healthcheck', 'run', 'tenantry'))
   t.match(await containers.run('smoke', flagsOf(tenantry, database), IMAGE, ['smoke', '--url', url]), {
     code: 0,
-    out: /^(ok .*\n?){4}$/,
+    out: /^(ok .*\n?){5}$/,
   })
   t.match(await containers.run('doctor', serving, IMAGE, ['doctor']), { code: 0, out: /^(ok .*\n?)+$/ })
   const client = new pg.Client({ connectionString: server.url })
