@@ -12,16 +12,21 @@ type Context = Schemas['AccessContext']
 /** What a request tells, of whatever it leaves open too. */
 interface Telling {
   subject: { type: string; id: string; properties?: { [name: string]: unknown } }
+  action?: { properties?: { [name: string]: unknown } } | undefined
   resource: { properties?: { [name: string]: unknown } }
   context?: Context | undefined
 }
 
-export const circumstancesOf = (principal: Principal, { subject, resource, context }: Telling): Circumstances => {
+export const circumstancesOf = (
+  principal: Principal,
+  { subject, action, resource, context }: Telling,
+): Circumstances => {
   const authentication = authenticationOf(principal, subject, context)
-  const isSilent = context === undefined && subject.properties === undefined && resource.properties === undefined
-  if (isSilent) return authentication === NOTHING_TOLD ? NO_CIRCUMSTANCES : { authentication }
-  const [subject_properties, resource_properties] = [subject.properties, resource.properties]
-  return { authentication, context, subject_properties, resource_properties }
+  const told = [context, subject.properties, action?.properties, resource.properties]
+  if (told.every((each) => each === undefined))
+    return authentication === NOTHING_TOLD ? NO_CIRCUMSTANCES : { authentication }
+  const [, subject_properties, action_properties, resource_properties] = told
+  return { authentication, context, subject_properties, action_properties, resource_properties }
 }
 
 const authenticationOf = (

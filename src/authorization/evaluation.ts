@@ -69,7 +69,7 @@ export const checkOf = (
       resource_id: resource.id,
       resource_tenant_id: ownerOf(resource),
     },
-    circumstances: circumstancesOf(principal, { subject, resource, context }),
+    circumstances: circumstancesOf(principal, { subject, action, resource, context }),
     demands: demandsIn(context?.min_revision, IN_CONTEXT, (history) => history === tenant_id),
     explain: context?.explain === true,
   }

@@ -33,6 +33,7 @@ export interface Premises {
 export interface ToldByCaller {
   readonly authentication: Authentication
   readonly context?: Properties | undefined
+  readonly action_properties?: Properties | undefined
   readonly subject_properties?: Properties | undefined
   readonly resource_properties?: Properties | undefined
 }
@@ -74,7 +75,7 @@ const verdictOn = (
   { set, attributes }: Judging,
   { subject }: Facts,
   { permission, resource_id = '' }: Question,
-  { authentication, context = {}, subject_properties, resource_properties }: ToldByCaller,
+  { authentication, context = {}, action_properties = {}, ...told }: ToldByCaller,
   now: Date,
 ): Verdict => {
   const { type, id, groups, trusts_caller } = attributes
@@ -86,14 +87,14 @@ const verdictOn = (
       {
         ...{ type, id, groups, grants: subject?.grants ?? [] },
         membership_id: subject?.kind === 'membership' ? subject.id : null,
-        properties: believed(attributes.properties, subject_properties),
+        properties: believed(attributes.properties, told.subject_properties),
       },
       permission,
       {
         ...{ type: permission.slice(0, permission.indexOf(':')), id: resource_id },
-        properties: believed(attributes.resource_properties, resource_properties),
+        properties: believed(attributes.resource_properties, told.resource_properties),
       },
-      { context, ...authentication, now },
+      { context, action_properties, ...authentication, now },
     ),
   )
 }

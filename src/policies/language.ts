@@ -121,7 +121,7 @@ const TYPES = [...PRINCIPALS, ...PARENTS, 'Action', 'Resource']
 const ATTRIBUTES: Record<string, readonly string[]> = {
   principal: ['id', 'roles', 'membership_id', 'properties'],
   resource: ['type', 'id', 'properties'],
-  action: [],
+  action: ['properties'],
 }
 
 const faultsOfWords = (policy: PolicyJson): string[] => [

@@ -25,9 +25,10 @@ export interface Resource {
   properties: Properties
 }
 
-/** What the caller says of the moment: its context, and how the subject has logged in where that may be told. */
+/** What the caller says of the moment: its context, what of the action, and how the subject has logged in where that may be told. */
 export interface Moment {
   context: Properties
+  action_properties: Properties
   acr?: string | undefined
   auth_time?: number | undefined
   now: Date
@@ -51,7 +52,10 @@ export const requestOf = (subject: Subject, permission: string, resource: Resour
     ...{ principal, action, resource: on, context: contextOf(moment) },
     entities: [
       { uid: principal, attrs: of_principal, parents },
-      { uid: action, attrs: {}, parents: wildcardsOver(permission).map((id) => ({ type: 'Action', id })) },
+      {
+        ...{ uid: action, attrs: { properties: recordOf(moment.action_properties) } },
+        parents: wildcardsOver(permission).map((id) => ({ type: 'Action', id })),
+      },
       { uid: on, attrs: of_resource, parents: [] },
     ],
   }

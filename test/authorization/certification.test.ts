@@ -1,7 +1,6 @@
 // The public certification scenario of AuthZEN 1.0, loaded into a tenant and asked with the tenant's key: Basic Core, Batch
-// Core, Search Core and Discovery, as far as subjects, actions and roles decide. One part is not here: what follows from
-// properties that the caller sends (Basic, Batch and Search Properties: an archived record, a subject's role, a soft deletion)
-// needs conditions.
+// Core, Search Core and Discovery, at both addresses of the decision point. The levels with properties need conditions, and are
+// asked of the applied file (test/cli/apply.test.ts).
 import t from 'tap'
 import { aService, made } from '../support/service.ts'
 

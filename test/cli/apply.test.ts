@@ -22,15 +22,23 @@ const aFile = (content?: unknown): string => {
   return file
 }
 
-const call = async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
+const call = async (
+  method: string,
+  path: string,
+  body?: unknown,
+  credential = root,
+): Promise<{ status: number; body: unknown }> => {
   const answer = await fetch(`${service.url}${path}`, {
     method,
-    headers: { authorization: `Bearer ${root}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const text = await answer.text()
   return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
 }
+
+type Key = { secret: string }
+type Answer = { decision: boolean; evaluations: { decision: boolean }[]; results: unknown[] }
 
 const exported = async (...sections: string[]) => parse((await tenantry('export', ...sections)).out)
 const platformRevision = async (): Promise<number> => {
@@ -363,31 +371,70 @@ t.test('issuers that name the same people are exported so that they are taken el
   t.match(await tenantry('apply', aFile(form), '--prune'), { code: 0 })
 })
 
-t.test('the roles of the AuthZEN scenario decide what needs no condition', async (t) => {
-  const file = example('authzen.yaml')
-  const heir = ['--remap', 'auditor=record-reader'] // the tests before have left one who holds it
-  t.match(await tenantry('apply', file, '--prune', ...heir, '--secrets-out', aFile()), { code: 0, err: '' })
-  t.equal((await tenantry('apply', file, '--check')).code, 0)
-  const { id: tenant_id } = await json('tenants', 'create', 'AuthZEN', '--slug', 'authzen', '--role-set', 'authzen')
-  await tenantry('members', 'add', 'alice', '--tenant', 'authzen', '--role', 'record-editor')
-  await tenantry('members', 'add', 'bob', '--tenant', 'authzen', '--role', 'record-reader')
-  t.match(await tenantry('members', 'add', 'carol', '--tenant', 'authzen', '--role', 'member'), {
-    err: /role.not_in_set/,
-  })
-  const decide = async (id: string, name: string): Promise<unknown> => {
-    const question = {
-      ...{ subject: { type: 'user', id }, action: { name }, resource: { type: 'record', id: 'record-1' } },
-      context: { tenant_id },
+t.test(
+  'the AuthZEN certification scenario, applied: its levels with properties, asked with the tenant’s key',
+  async (t) => {
+    const file = example('authzen.yaml')
+    const heir = ['--remap', 'auditor=record-reader'] // the tests before have left one who holds it
+    t.match(await tenantry('apply', file, '--prune', ...heir, '--secrets-out', aFile()), { code: 0, err: '' })
+    t.equal((await tenantry('apply', file, '--check')).code, 0)
+    const { id: tenant_id } = await json('tenants', 'create', 'AuthZEN', '--slug', 'authzen', '--role-set', 'authzen')
+    t.equal((await call('PATCH', `/tenants/${tenant_id}`, { trust_caller_properties: true })).status, 200)
+    await tenantry('members', 'add', 'alice', '--tenant', 'authzen', '--role', 'record-editor')
+    const bob_here = await json('members', 'add', 'bob', '--tenant', 'authzen', '--role', 'record-reader')
+    t.equal((await call('PATCH', `/memberships/${bob_here.id}`, { properties: { role: 'admin' } })).status, 200)
+    t.match(await tenantry('members', 'add', 'carol', '--tenant', 'authzen', '--role', 'member'), {
+      err: /role.not_in_set/,
+    })
+    for (const [id, properties] of Object.entries({ 'record-1': {}, 'record-2': { status: 'archived' } }))
+      t.equal((await call('PUT', `/resources/record/${id}?tenant_id=${tenant_id}`, { properties })).status, 201)
+    const permissions = ['tenantry.access:check', 'tenantry.membership:read']
+    const key = (await call('POST', '/api-keys', { tenant_id, name: 'certification', permissions })).body as Key
+    const ask = async (path: string, body: object): Promise<Answer> =>
+      (await call('POST', `/access/v1/${path}`, body, key.secret)).body as Answer
+
+    const [alice, bob] = ['alice', 'bob'].map((id) => ({ type: 'user', id }))
+    const [read, write, remove] = ['read', 'write', 'delete'].map((name) => ({ name }))
+    const record = (id: string, status?: string) => ({ type: 'record', id, ...(status && { properties: { status } }) })
+    const admin = { type: 'user', id: 'alice', properties: { role: 'admin' } }
+    const cases: [object | undefined, object, object, boolean][] = [
+      [alice, { ...read }, record('record-1'), true],
+      [alice, { ...write }, record('record-1'), true],
+      [bob, { ...read }, record('record-1'), true],
+      [bob, { ...write }, record('record-1'), false],
+      [alice, { ...write }, record('record-1', 'active'), true],
+      [alice, { ...write }, record('record-1', 'archived'), false],
+      [alice, { ...write }, record('record-2'), false],
+      [alice, { ...write }, record('record-unregistered', 'archived'), false],
+      [admin, { ...write }, record('record-2', 'archived'), true],
+      [bob, { ...write }, record('record-2', 'archived'), true],
+      [alice, { ...remove, properties: { soft: true } }, record('record-1'), true],
+      [alice, { ...remove, properties: { soft: false } }, record('record-1'), false],
+      [alice, { ...remove }, record('record-1'), false],
+      [bob, { ...remove, properties: { soft: true } }, record('record-1'), false],
+    ]
+    const context = { time: '2025-06-27T18:03-07:00' }
+    for (const [subject, action, resource, decision] of cases) {
+      const question = { subject, action, resource }
+      t.match(await ask('evaluation', question), { decision }, JSON.stringify(question))
+      t.match(await ask('evaluation', { ...question, context }), { decision }, 'a context changes nothing')
     }
-    return ((await call('POST', '/access/v1/evaluation', question)).body as { decision: boolean }).decision
-  }
-  t.same(
-    [
-      await decide('alice', 'read'),
-      await decide('alice', 'write'),
-      await decide('bob', 'read'),
-      await decide('bob', 'write'),
-    ],
-    [true, true, true, false],
-  )
-})
+    const evaluations = cases.map(([subject, action, resource]) => ({ subject, action, resource }))
+    t.same(
+      (await ask('evaluations', { evaluations })).evaluations.map(({ decision }) => decision),
+      cases.map(([, , , decision]) => decision),
+    )
+
+    const archived = record('record-2', 'archived')
+    const who = await ask('search/subject', { subject: { type: 'user' }, action: write, resource: archived })
+    t.same(who.results, [bob])
+    t.same((await ask('search/subject', { subject: { type: 'user' }, action: read, resource: archived })).results, [
+      ...[alice, bob],
+    ])
+    const as_admin = { ...bob, properties: { role: 'admin' } }
+    const what = await ask('search/resource', { subject: as_admin, action: write, resource: { type: 'record' } })
+    t.same(what.results, [record('record-2')])
+    t.same((await ask('search/action', { subject: as_admin, resource: archived })).results, [read, write])
+    t.same((await ask('search/action', { subject: alice, resource: record('record-1') })).results, [read, write])
+  },
+)

@@ -38,7 +38,7 @@ export const subjectSearchHandlers = (
     if (search === undefined || subject.type !== 'user' || !isId(search.about.tenant_id))
       return found(noResults<Found>())
     const circumstances = (id: string) =>
-      circumstancesOf(asked.principal, { subject: { ...subject, id }, resource, context })
+      circumstancesOf(asked.principal, { subject: { ...subject, id }, action, resource, context })
     return found(await searchMembers(database, policies, search, circumstances, clock()))
   }
   return { searchSubjects, searchSubjectsInTenant: searchSubjects }
