@@ -34,6 +34,11 @@ const afterRestore = async ({ nothingLost: nothing_lost, ...options }: Options):
     const fault = await schemaFault(database)
     if (fault !== undefined || encryption_key === undefined)
       throw new ConfigError([fault ?? 'there is no encryption key'])
+    const { examineSigningKey } = await import('../signing-keys/doctor.ts')
+    // With another key the new signing keys would be sealed so that no service could open them.
+    const keys_given = [encryption_key, config.previous_encryption_key].filter((key) => key !== undefined)
+    const { ok, detail } = await examineSigningKey(database, keys_given)
+    if (!ok) throw new ConfigError([detail])
     const { beginEpoch } = await import('../epochs/operations.ts')
     const { Seal } = await import('../sealing.ts')
     const { signing_algorithm: algorithm } = config

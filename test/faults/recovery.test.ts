@@ -121,6 +121,12 @@ t.test(
     await historiesHold(t, restored)
 
     const again = await servedAgain(t, restored, address)
+    const another = { ...settingsFor(restored), TENANTRY_ENCRYPTION_KEY: Buffer.alloc(32, 1).toString('base64') }
+    t.match(
+      await run(['after-restore'], another),
+      { code: 78, err: /TENANTRY_ENCRYPTION_KEY/ },
+      'nothing is sealed with another key',
+    )
     const { code, out } = await run(['after-restore', '--json'], settingsFor(restored))
     t.equal(code, 0)
     t.match(JSON.parse(out), { epoch: 2, tenants: 1, nothing_lost: false })
