@@ -1,7 +1,8 @@
 // The other side of a check: Fastify and nothing else, with the schemas of the same contract, on the same request.
 import Fastify from 'fastify'
-import { operationsOf, readContract } from '../dist/http/contract.js'
+import { operationsOf } from '../dist/http/contract.js'
 import { compileValidator } from '../dist/http/schemas.js'
+import { readContract } from '../dist/http/written-contract.js'
 import { answerWith } from './processes.mjs'
 
 const contract = readContract(new URL('../openapi.yaml', import.meta.url))

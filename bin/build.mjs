@@ -12,7 +12,7 @@ import fs from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const REPOSITORY = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 
@@ -27,9 +27,10 @@ const INPUTS = [
   'tsconfig.json',
   'bin/build.mjs',
 ]
-const OUTPUTS = ['dist/cli/main.js', 'dist/docs/reference.js', 'clients/node/dist/index.js']
+const OUTPUTS = ['dist/cli/main.js', 'dist/docs/reference.js', 'dist/openapi.json', 'clients/node/dist/index.js']
 
 const COMPILER = 'node_modules/typescript/lib/tsc.js'
+const YAML = 'node_modules/yaml/dist/index.js'
 // @scalar/fastify-api-reference ships its browser script in the package; /docs serves our copy, so no CDN is involved.
 const REFERENCE_SCRIPT = 'node_modules/@scalar/fastify-api-reference/dist/js/standalone.js'
 
@@ -75,12 +76,20 @@ async function build(root) {
   await run(process.execPath, [path.join(root, COMPILER), '--build', ...force], root)
   fs.mkdirSync(path.join(root, 'dist/docs'), { recursive: true })
   fs.copyFileSync(path.join(root, REFERENCE_SCRIPT), path.join(root, 'dist/docs/reference.js'))
+  await writeContract(root)
   fs.writeFileSync(`${stamp}.new`, inputs)
   fs.renameSync(`${stamp}.new`, stamp)
 }
 
+/** Parsed once, here: reading YAML takes a third of a second, and would take it of every start. */
+async function writeContract(root) {
+  const { parse } = (await import(pathToFileURL(path.join(root, YAML)).href)).default
+  const contract = parse(fs.readFileSync(path.join(root, 'openapi.yaml'), 'utf8'))
+  fs.writeFileSync(path.join(root, 'dist/openapi.json'), JSON.stringify(contract))
+}
+
 function requireTools(root) {
-  const missing = [COMPILER, REFERENCE_SCRIPT].filter((file) => !exists(root, file))
+  const missing = [COMPILER, YAML, REFERENCE_SCRIPT].filter((file) => !exists(root, file))
   if (missing.length === 0) return
   throw new BuildError(
     [

@@ -21,7 +21,7 @@ import { installAccessLog } from './http/access-log.ts'
 import { Attempts } from './http/attempts.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
-import { bodySchemaOf, mountContract, operationsOf, readContract } from './http/contract.ts'
+import { bodySchemaOf, mountContract, operationsOf } from './http/contract.ts'
 import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
@@ -33,6 +33,7 @@ import { refuseUnderPressure } from './http/pressure.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
 import { rateLimitWith } from './http/rate-limit.ts'
 import { findFaultsOf } from './http/schemas.ts'
+import { CONTRACT } from './http/shipped-contract.ts'
 import { Traffic } from './http/traffic.ts'
 import { writeWith } from './http/write.ts'
 import { guardedFetch } from './issuers/guarded-fetch.ts'
@@ -63,8 +64,6 @@ import { TokenHolders } from './tokens/authentication.ts'
 import { tokenHandlers } from './tokens/handlers.ts'
 import type { Tracing } from './tracing/tracing.ts'
 
-/** Read once, however many services there are in a process. */
-const CONTRACT = readContract(new URL('../openapi.yaml', import.meta.url)) as { [key: string]: unknown }
 const OPERATIONS = operationsOf(CONTRACT)
 export const { version: VERSION } = CONTRACT.info as { version: string }
 /** An item of a batch is judged as the single check that it stands for. */

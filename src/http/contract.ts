@@ -1,9 +1,7 @@
 // Mounts openapi.yaml on Fastify: the file itself decides routes, validation, serialisation and who must be authorized.
 // A contract and handlers that do not fit each other stop the start.
-import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
-import { parse } from 'yaml'
 import { Problem } from '../errors.ts'
 import { after, type Soon } from '../soon.ts'
 import { ignoreBodies } from './bodies.ts'
@@ -11,7 +9,7 @@ import { acceptForms } from './forms.ts'
 import type { Answer, AnyHandler, Call } from './handlers.ts'
 import { hook } from './hooks.ts'
 import { speakOAuth } from './oauth-errors.ts'
-import { compileValidator, dereference, type Schema } from './schemas.ts'
+import { compileSerializer, compileValidator, dereference, type Schema } from './schemas.ts'
 import { requireStorable } from './text.ts'
 
 type XScope = 'public' | 'self' | 'client' | 'tenant' | 'platform'
@@ -77,8 +75,6 @@ const FORM = 'application/x-www-form-urlencoded'
 const refuse = (where: string, what: string): never => {
   throw new Error(`openapi.yaml: ${where}: ${what}`)
 }
-
-export const readContract = (file: URL | string): unknown => parse(readFileSync(file, 'utf8'))
 
 /** Every operation of the contract, checked. */
 export const operationsOf = (contract: unknown): Operation[] => {
@@ -239,6 +235,7 @@ export const mountContract = (
   for (const id of Object.keys(handlers)) if (!ids.has(id)) refuse(id, 'the handler has no operation')
 
   app.setValidatorCompiler(compileValidator)
+  app.setSerializerCompiler(compileSerializer)
   const mount = (scope: FastifyInstance, some: Operation[]): void => {
     for (const operation of some)
       scope.route({

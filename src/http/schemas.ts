@@ -1,7 +1,9 @@
 // Turns the contract's schemas into what Fastify compiles: references inlined, and the validator of each part of a request.
+
+import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import formats from 'ajv-formats'
-import type { FastifySchemaCompiler } from 'fastify'
+import type { FastifySchemaCompiler, FastifySerializerCompiler } from 'fastify'
 import type { Pointer } from '../errors.ts'
 
 export type Schema = { [keyword: string]: unknown }
@@ -19,13 +21,21 @@ const pick = (document: unknown, reference: string): unknown => {
   return found
 }
 
-/** The same value with every `$ref` replaced by what it points at. The contract has no cycles: one would end the start. */
-export const dereference = (document: unknown, value: unknown, depth = 0): unknown => {
+/**
+ * The same value with every `$ref` replaced by what it points at. The contract has no cycles: one would end the start. What
+ * is pointed at twice is one object, which is compiled once.
+ */
+export const dereference = (document: unknown, value: unknown): unknown => inline(document, value, new Map(), 0)
+
+const inline = (document: unknown, value: unknown, known: Map<string, unknown>, depth: number): unknown => {
   if (depth > 100) throw new Error('openapi.yaml: references form a cycle')
-  if (Array.isArray(value)) return value.map((item) => dereference(document, item, depth + 1))
+  const next = (inner: unknown): unknown => inline(document, inner, known, depth + 1)
+  if (Array.isArray(value)) return value.map(next)
   if (!isObject(value)) return value
-  if (typeof value.$ref === 'string') return dereference(document, pick(document, value.$ref), depth + 1)
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, dereference(document, inner, depth + 1)]))
+  if (typeof value.$ref !== 'string')
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, next(inner)]))
+  if (!known.has(value.$ref)) known.set(value.$ref, next(pick(document, value.$ref)))
+  return known.get(value.$ref)
 }
 
 // Bodies are taken as they are: Fastify's stock validator would strip unknown fields and turn 123 into "123".
@@ -35,10 +45,38 @@ const bodies = new Ajv({ ...options, coerceTypes: false })
 const texts = new Ajv({ ...options, coerceTypes: 'array' })
 for (const ajv of [bodies, texts]) formats.default(ajv)
 
+/** Compiled when it is first needed: all of them at once take most of a start, and few processes ever need them all. */
+const later = <Compiled>(compile: () => Compiled): (() => Compiled) => {
+  let compiled: Compiled | undefined
+  return () => {
+    compiled ??= compile()
+    return compiled
+  }
+}
+
 export const compileValidator: FastifySchemaCompiler<Schema> = ({ schema, httpPart }) => {
-  const validate: ValidateFunction = (httpPart === 'body' ? bodies : texts).compile(schema)
+  const ajv = httpPart === 'body' ? bodies : texts
+  const validator = later((): ValidateFunction => ajv.compile(schema))
   // What was coerced is in the object itself. Answering it as well would have Fastify copy all headers each time one is read.
-  return (data) => validate(data) || { error: new InvalidPart(httpPart ?? 'body', data, validate.errors ?? []) }
+  return (data) => {
+    const validate = validator()
+    return validate(data) || { error: new InvalidPart(httpPart ?? 'body', data, validate.errors ?? []) }
+  }
+}
+
+type Serialize = ReturnType<FastifySerializerCompiler<Schema>>
+
+const buildSerializer = SerializerSelector()({}, {}) as FastifySerializerCompiler<Schema> // which is what Fastify itself calls it
+/** By the schema, which many operations and every service of a process share. */
+const serializers = new WeakMap<Schema, Serialize>()
+
+export const compileSerializer: FastifySerializerCompiler<Schema> = (route) => {
+  const serializer = later(() => {
+    const serialize = serializers.get(route.schema) ?? buildSerializer(route)
+    serializers.set(route.schema, serialize)
+    return serialize
+  })
+  return (data) => serializer()(data)
 }
 
 /** For what stands inside a body and is judged by a schema of its own. */

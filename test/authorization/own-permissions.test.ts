@@ -1,7 +1,8 @@
 // Tenantry's own permissions are those that its contract asks for.
 import t from 'tap'
 import { isGrantable, OWN_PERMISSIONS } from '../../src/authorization/own-permissions.ts'
-import { operationsOf, readContract } from '../../src/http/contract.ts'
+import { operationsOf } from '../../src/http/contract.ts'
+import { readContract } from '../../src/http/written-contract.ts'
 
 const asked = operationsOf(readContract(new URL('../../openapi.yaml', import.meta.url))).flatMap(
   ({ permission }) => permission ?? [],

@@ -42,6 +42,8 @@ function aCheckout(t: Test) {
   write('src/cli/main.ts', '')
   write('clients/node/src/index.ts', '')
   write('openapi.yaml', '')
+  write('node_modules/yaml/dist/index.js', 'exports.parse = () => ({})')
+  write('node_modules/yaml/package.json', '{}')
   write('node_modules/typescript/lib/tsc.js', compiler)
   write('node_modules/@scalar/fastify-api-reference/dist/js/standalone.js', '// reference')
 

@@ -2,10 +2,12 @@
 // contract does not document fails, and so does a documented status that nobody can provoke. Then the contract as a
 // document: its examples, its copy over HTTP, the reference for people, and a page for every problem.
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import t from 'tap'
 import { CATALOGUE } from '../../src/errors.ts'
 import type { Operation } from '../../src/http/contract.ts'
-import { dereference } from '../../src/http/schemas.ts'
+import { compileValidator, dereference } from '../../src/http/schemas.ts'
 import { type Answer, aService, type Caller } from '../support/service.ts'
 import {
   assertDocumented,
@@ -328,6 +330,30 @@ t.test('every schema of a request is closed, but where a standard wants it open'
     ...access.map((id) => `${id}InTenant`),
   ]
   t.same(open, byStandard, 'OAuth and AuthZEN ignore what they do not know')
+})
+
+t.test(
+  'every schema compiles: at a start none is, so one that does not would be found by the first who needs it',
+  async (t) => {
+    const buildSerializer = SerializerSelector()()
+    for (const { operation_id, method, url, schema } of operations) {
+      const { response, ...parts } = schema as {
+        response: Record<string, { content: Record<string, { schema: Json }> }>
+      }
+      for (const [httpPart, part] of Object.entries(parts)) {
+        const validate = compileValidator({ schema: part as Json, method: String(method), url, httpPart })
+        t.doesNotThrow(() => validate(null), `${operation_id}: ${httpPart}`)
+      }
+      for (const [httpStatus, { content }] of Object.entries(response)) {
+        const [answer] = Object.values(content)
+        t.type(buildSerializer({ schema: answer?.schema, method: String(method), url, httpStatus }), 'function')
+      }
+    }
+  },
+)
+
+t.test('what was built is the contract as it is in the file', async (t) => {
+  t.same(JSON.parse(readFileSync(new URL('../../dist/openapi.json', import.meta.url), 'utf8')), contract)
 })
 
 t.test('the contract is served as it is in the file', async (t) => {

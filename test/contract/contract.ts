@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict'
 import { Ajv, type ValidateFunction } from 'ajv'
 import formats from 'ajv-formats'
-import { type Operation, operationsOf, readContract } from '../../src/http/contract.ts'
+import { type Operation, operationsOf } from '../../src/http/contract.ts'
 import { dereference } from '../../src/http/schemas.ts'
+import { readContract } from '../../src/http/written-contract.ts'
 import type { Answer, Caller } from '../support/service.ts'
 
 type Json = { [key: string]: unknown }

@@ -47,6 +47,7 @@ function containsWhatItNeeds(tarball) {
     'bin/tenantry.mjs',
     'dist/cli/main.js',
     'dist/docs/reference.js',
+    'dist/openapi.json',
     'drizzle/meta/_journal.json',
     'openapi.yaml',
     'README.md',

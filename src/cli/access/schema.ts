@@ -1,6 +1,6 @@
 // What an access file may look like: made from openapi.yaml, so that the file and the API never differ in what they take.
-import { readContract } from '../../http/contract.ts'
 import { dereference, type Schema } from '../../http/schemas.ts'
+import { CONTRACT } from '../../http/shipped-contract.ts'
 
 const listOf = (items: Schema, maxItems: number): Schema => ({ type: 'array', maxItems, items })
 
@@ -11,8 +11,7 @@ const withoutTenant = (schema: Schema): Schema => {
 }
 
 export const accessSchema = (): Schema => {
-  const contract = readContract(new URL('../../../openapi.yaml', import.meta.url))
-  const ofContract = (name: string): Schema => dereference(contract, { $ref: `#/components/schemas/${name}` }) as Schema // the contract has schemas there
+  const ofContract = (name: string): Schema => dereference(CONTRACT, { $ref: `#/components/schemas/${name}` }) as Schema // the contract has schemas there
   return {
     type: 'object',
     additionalProperties: false,
