@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
+import { prepareDirectory } from '../support/databases.ts'
 import { aDirectory, type End, run, serve } from './command.ts'
 
 const directory = aDirectory(t)
+await prepareDirectory(join(directory, 'data'))
 const service = await serve(t, { TENANTRY_DATA_DIR: join(directory, 'data') })
 const root = readFileSync(join(directory, 'data', 'root-api-key'), 'utf8').trim()
 const env = { TENANTRY_URL: service.url, TENANTRY_API_KEY: root }

@@ -20,6 +20,9 @@ import {
 import { listResources } from '../../src/resources/operations.ts'
 import { aService } from '../support/service.ts'
 
+/** PGlite's planner is PostgreSQL's, and it is slow with so many rows. */
+const skip = process.env.TEST_DATABASE_URL === undefined ? 'needs a server' : false
+
 const s = await aService(t)
 const { database, superuser } = s.test_database
 const tenant = await s.aTenant({ owner: { user_id: 'user_olga' } })
@@ -109,7 +112,7 @@ const readWhole = async (tx: Tx, ask: (tx: Tx) => Promise<unknown>): Promise<str
   return Object.keys(after).filter((table) => after[table] !== (before[table] ?? 0))
 }
 
-await fill()
+if (!skip) await fill()
 const olga = (await s.root.get(`/memberships?tenant_id=${tenant.id}&user_id=user_olga`)).body.data[0]
 const vera = (await s.root.get('/memberships?user_id=user_5001')).body.data[0]
 const mia = (await s.root.get('/memberships?user_id=user_5002')).body.data[0]
@@ -168,7 +171,7 @@ const ON_THE_PLATFORM: Record<string, (tx: Tx) => Promise<unknown>> = {
 }
 
 for (const [what, ask] of Object.entries(IN_A_TENANT)) {
-  t.test(`${what}: from an index`, (t) =>
+  t.test(`${what}: from an index`, { skip }, (t) =>
     database.forTenant({ tenant_id: tenant.id }, async (tx) => {
       t.same(await readWhole(tx, ask), [])
     }),
@@ -176,14 +179,14 @@ for (const [what, ask] of Object.entries(IN_A_TENANT)) {
 }
 
 for (const [what, ask] of Object.entries(ON_THE_PLATFORM)) {
-  t.test(`${what}: from an index`, (t) =>
+  t.test(`${what}: from an index`, { skip }, (t) =>
     database.asPlatform('see how it is read', async (tx) => {
       t.same(await readWhole(tx, ask), [])
     }),
   )
 }
 
-t.test('a page of all events: from an index', (t) =>
+t.test('a page of all events: from an index', { skip }, (t) =>
   database.asPlatform('see how it is read', async (tx) => {
     const snapshot = await currentSnapshot(tx)
     const ask = () => listEventsOfAll(tx, { snapshot, after: 9000, type: undefined, limit: 51 })
@@ -191,7 +194,7 @@ t.test('a page of all events: from an index', (t) =>
   }),
 )
 
-t.test('reading a table from end to end would show', (t) =>
+t.test('reading a table from end to end would show', { skip }, (t) =>
   database.asPlatform('see that the tests above can fail', async (tx) => {
     const ask = () => tx.execute(sql`select count(*) from tenantry.memberships where display_name = 'Vera'`)
     t.same(await readWhole(tx, ask), ['memberships'])

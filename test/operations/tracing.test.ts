@@ -4,6 +4,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
+import { prepareDirectory } from '../support/databases.ts'
 import { addressOf, aFolder, serve, stop } from './processes.ts'
 
 interface Span {
@@ -43,8 +44,10 @@ const valueIn = ({ attributes }: Span, name: string): unknown => {
 }
 
 const collector = await aCollector()
+const data_dir = path.join(aFolder(t), 'data')
+await prepareDirectory(data_dir)
 const service = serve(t, {
-  TENANTRY_DATA_DIR: path.join(aFolder(t), 'data'),
+  TENANTRY_DATA_DIR: data_dir,
   TENANTRY_ROOT_API_KEY: ROOT_KEY,
   OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
 })

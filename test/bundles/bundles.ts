@@ -8,44 +8,49 @@ import '../support/databases.ts' // what it closes, it closes at the end of the 
 
 const ROOT = new URL('../../', import.meta.url)
 const FOLDERS = ['test', 'clients/node/test']
-const SHARDS = 4
+const BUNDLES = 4
 
 const filesIn = (folder: string): string[] =>
   readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
 
-/** Has a command of its own: `npm run test:faults`. */
-const ELSEWHERE = 'test/faults/'
+/** Have commands of their own, `npm run test:faults` and `npm run test:helm`; and a bundle of their own. */
+const ELSEWHERE = ['test/faults/', 'test/helm/kubernetes.', 'test/helm/refused.', 'test/cli/']
 
-/** Folders whose files .taprc lists: they start processes, servers, or many things at once. */
+/** What .taprc lists: it starts servers, many processes, or is about the process itself. */
 const alone = (): string[] => {
   const { include } = parse(readFileSync(new URL('.taprc', ROOT), 'utf8')) as { include: string[] }
-  return [ELSEWHERE, ...include.map((pattern) => pattern.replace('**/*.test.ts', ''))]
+  return [...ELSEWHERE, ...include.map((pattern) => pattern.replace('**/*.test.ts', ''))]
 }
 
-/** Every file that is not run alone is in one shard: a new one cannot be forgotten. */
-const shard = (number: number): string[] => {
+/** Every file that is not run elsewhere is in one bundle: a new one cannot be forgotten. */
+const bundle = (number: number): string[] => {
   const apart = alone()
-  const shared = FOLDERS.flatMap(filesIn).filter((file) => !apart.some((folder) => file.startsWith(folder)))
-  return shared.sort().filter((_, index) => index % SHARDS === number)
+  const shared = FOLDERS.flatMap(filesIn).filter((file) => !apart.some((start) => file.startsWith(start)))
+  return shared.sort().filter((_, index) => index % BUNDLES === number)
 }
 
 type Close = () => unknown
 
 /** One file after the other: the next is loaded when the tests of the one before are over and what it opened is closed. */
-export const runShard = (number: number): void => {
+const run = (files: string[]): void => {
   const opened: Close[] = []
   t.teardown = (close) => void opened.unshift(close) // by a file for itself; tap would keep it all until the last one is over
-  runFiles(shard(number), opened)
+  runNext(files, opened)
 }
 
+export const runBundle = (number: number): void => run(bundle(number))
+
+/** A folder as a bundle: what its files share is loaded once. */
+export const runFolder = (folder: string): void => run(filesIn(folder).sort())
+
 /** A file's own tests come after this one, which loads it. */
-const runFiles = ([file, ...rest]: string[], opened: Close[]): void => {
+const runNext = ([file, ...rest]: string[], opened: Close[]): void => {
   t.test(file ?? 'the end', async (loading) => {
     for (const close of opened.splice(0)) await close()
     if (file === undefined) return t.end()
     await loading.resolves(import(fileURLToPath(new URL(file, ROOT)))) // what cannot be loaded does not hide the others
-    runFiles(rest, opened)
+    runNext(rest, opened)
   })
 }

@@ -1,0 +1,3 @@
+import { runBundle } from './bundles.ts'
+
+runBundle(0)

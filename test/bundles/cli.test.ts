@@ -1,0 +1,3 @@
+import { runFolder } from './bundles.ts'
+
+runFolder('test/cli')
