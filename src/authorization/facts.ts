@@ -93,14 +93,15 @@ const READ_API_KEY_FACTS = {
 }
 
 /** Facts as the database tells them. */
-type Told<F extends AtRevisions> = Omit<F, 'conditions'> & ToldConditions
+export type Told<F extends AtRevisions> = Omit<F, 'conditions'> & ToldConditions
 
 const withConditions = <F extends AtRevisions>({ step_up, policies, ...facts }: Told<F>): F =>
   ({ ...facts, conditions: conditionsOf({ step_up, policies }) }) as unknown as F // the rest of it, and what was left out
 
 /** `read_facts` tells roles as they are stored; from here on they are read as the catalogue has it. */
-const asCatalogued = (told: Told<MemberFacts> | null): MemberFacts | null => {
-  if (told === null) return null
+const asCatalogued = (told: Told<MemberFacts> | null): MemberFacts | null => told && catalogued(told)
+
+export const catalogued = (told: Told<MemberFacts>): MemberFacts => {
   const facts = withConditions<MemberFacts>(told)
   if (!facts.membership || facts.by_name.length === 0) return facts
   const [roles, grants] = [facts.membership.roles, facts.membership.grants].map((held) =>
@@ -174,31 +175,12 @@ export const readFactsOfUser = async (
 }
 
 // One call of the function after the other, in the server: each of the facts is of one snapshot, and all come in one round trip.
-const READ_FACTS_OF_USERS = {
-  name: 'read_facts_of_users',
-  text: `select coalesce(json_agg(
-      tenantry.read_facts(a.tenant_id, a.id, null, a.resource_type, a.resource_id) order by a.place), '[]') as value
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) with ordinality
-      as a (tenant_id, id, resource_type, resource_id, place)`,
-}
 const READ_FACTS_OF_API_KEYS = {
   name: 'read_facts_of_api_keys',
   text: `select coalesce(json_agg(
       tenantry.read_api_key_facts(a.tenant_id, a.id, a.resource_type, a.resource_id) order by a.place), '[]') as value
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) with ordinality
       as a (tenant_id, id, resource_type, resource_id, place)`,
-}
-
-/** In the order of those asked for. */
-export const readFactsOfUsers = async (
-  database: Database,
-  users: readonly { tenant_id: string; user_id: string; resource?: ResourceRef | undefined }[],
-): Promise<(MemberFacts | null)[]> => {
-  const [tenants, ids] = [users.map(({ tenant_id }) => tenant_id), users.map(({ user_id }) => user_id)]
-  const types = users.map(({ resource }) => resource?.type ?? null)
-  const resources = users.map(({ resource }) => resource?.id ?? null)
-  const told = await database.call(READ_FACTS_OF_USERS, tenants, ids, types, resources)
-  return (told as (Told<MemberFacts> | null)[]).map(asCatalogued) // the statement's own shape
 }
 
 /** In the order of those asked for. */

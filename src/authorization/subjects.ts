@@ -17,8 +17,8 @@ import {
   type Member,
   type MemberFacts,
   readFactsOfApiKeys,
-  readFactsOfUsers,
 } from './facts.ts'
+import { readFactsOfUsers } from './facts-of-users.ts'
 
 export interface About {
   tenant_id: string

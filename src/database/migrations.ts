@@ -110,6 +110,7 @@ const connect = (url: string, within_ms: number, onWait: Progress['onWait']): Pr
 export const SERVICE_FUNCTIONS = [
   'read_facts(uuid, text, uuid)',
   'read_facts(uuid, text, uuid, text, text)',
+  'read_facts_of_users(uuid[], text[], text[], text[])',
   'read_api_key_facts(uuid, uuid)',
   'read_api_key_facts(uuid, uuid, text, text)',
   'read_policies(uuid)',

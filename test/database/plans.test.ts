@@ -126,6 +126,9 @@ const hash = hashOf(secret)
 
 const IN_A_TENANT: Record<string, (tx: Tx) => Promise<unknown>> = {
   'the facts of a user': (tx) => tx.execute(sql`select tenantry.read_facts(${tenant.id}, 'user_5001', null)`),
+  'the facts of several users': (tx) =>
+    tx.execute(sql`select tenantry.read_facts_of_users(array_fill(${tenant.id}::uuid, '{4}'),
+      '{user_5001, user_5002, user_olga, nobody}', '{project, null, null, null}', '{user_50017, null, null, null}')`),
   'the facts of a membership': (tx) => tx.execute(sql`select tenantry.read_facts(${tenant.id}, null, ${vera.id})`),
   'the facts about a resource': (tx) =>
     tx.execute(sql`select tenantry.read_facts(${tenant.id}, 'user_5001', null, 'project', 'user_50017')`),

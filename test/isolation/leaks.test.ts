@@ -272,6 +272,7 @@ t.test('the functions that carry their own scope refuse to leave an open one', a
   for (const query of [
     sql`select tenantry.read_facts(${globex}, 'user_vera', null)`,
     sql`select tenantry.read_facts(${globex}, 'user_vera', null, 'project', '42')`,
+    sql`select tenantry.read_facts_of_users(array[${acme}, ${globex}]::uuid[], '{user_vera, user_vera}', '{null, null}', '{null, null}')`,
     sql`select tenantry.read_resource_roles(${globex}, 'user_vera')`,
     sql`select tenantry.read_member_facts(${globex}, ${PLATFORM}, 10, 'project', '42')`,
     sql`select tenantry.read_api_key_facts(${globex}, ${v7()})`,
@@ -291,6 +292,12 @@ t.test('the functions that carry their own scope refuse to leave an open one', a
   )
   t.match(own?.facts, { tenant: { id: acme }, membership: { user_id: 'user_vera' } })
   t.equal(own?.scope, acme, 'and leave the scope as it was')
+  const [several] = await inScope(
+    acme,
+    sql`select tenantry.read_facts_of_users(array[${acme}]::uuid[], '{user_vera}', '{null}', '{null}') as facts,
+    current_setting('app.tenant_id') as scope`,
+  )
+  t.match(several, { facts: { found: [{ tenant_id: acme, user_id: 'user_vera' }] }, scope: acme })
   const [members] = await inScope(
     acme,
     sql`select tenantry.read_member_facts(${acme}, ${PLATFORM}, 1000) as page, current_setting('app.tenant_id') as scope`,
