@@ -18,6 +18,7 @@ const isWanted = ({ name }) => process.argv.length < 3 || process.argv.includes(
 
 await ensureBuilt()
 const { aPlace } = await import('./place.mjs') // imports what was just built
+const { coldRow } = await import('./cold.mjs')
 const { propagation } = await import('./propagation.mjs')
 const { replicasUnderLoad } = await import('./replicas.mjs')
 
@@ -165,6 +166,9 @@ const conditions = async () => {
   ]
 }
 
+/** Only when it is named: it fills the database. */
+const cold = () => (process.argv.includes('cold') ? coldRow(place, running, { seconds: SECONDS, alternate }) : [])
+
 const memberships = async () => {
   const byHand = await running('by-hand.mjs', { database_url: place.database_url, tenants, writers: WRITERS })
   let number = 0
@@ -194,7 +198,9 @@ const replicasOf = async (counts) => {
 
 try {
   const rows = []
-  for (const measure of [check, beside, tokens, exchange, verification, memberships, conditions].filter(isWanted)) {
+  for (const measure of [check, beside, tokens, exchange, verification, memberships, conditions, cold].filter(
+    isWanted,
+  )) {
     rows.push(...(await measure()))
     await Promise.all(started.splice(0).map(({ stop }) => stop()))
   }
