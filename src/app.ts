@@ -1,10 +1,11 @@
 // The composition root: what is plugged in, in which order. No process, no environment, no port: tests `inject`.
-import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import './http/fastify.ts'
 import { ApiKeys } from './api-keys/authentication.ts'
 import { apiKeyHandlers } from './api-keys/handlers.ts'
+import { evaluateWith } from './authorization/evaluation.ts'
+import { answerChecksFirst } from './authorization/first.ts'
 import { authorizationHandlers } from './authorization/handlers.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
@@ -17,11 +18,11 @@ import { type Memory, openMemory } from './freshness/memory.ts'
 import { type Pause, settleWith } from './freshness/settling.ts'
 import { grantHandlers } from './grants/handlers.ts'
 import { groupHandlers } from './groups/handlers.ts'
-import { installAccessLog } from './http/access-log.ts'
+import { answeredOf, noteWith } from './http/answered.ts'
 import { Attempts } from './http/attempts.ts'
 import { authenticateWith, identifyWith } from './http/authentication.ts'
 import { authorizeWith } from './http/authorization.ts'
-import { bodySchemaOf, mountContract, operationsOf } from './http/contract.ts'
+import { bodySchemaOf, mountContract, operationNamed, operationsOf } from './http/contract.ts'
 import { allowPages } from './http/cors.ts'
 import { docsHandlers } from './http/docs.ts'
 import type { Handlers } from './http/handlers.ts'
@@ -32,6 +33,7 @@ import { logController, logRequests, noteTrace } from './http/logging.ts'
 import { refuseUnderPressure } from './http/pressure.ts'
 import { installProblems, problemsBeforeRouting } from './http/problems.ts'
 import { rateLimitWith } from './http/rate-limit.ts'
+import { requestIdOf } from './http/request-id.ts'
 import { findFaultsOf } from './http/schemas.ts'
 import { CONTRACT } from './http/shipped-contract.ts'
 import { Traffic } from './http/traffic.ts'
@@ -43,7 +45,7 @@ import { Strangers } from './issuers/strangers.ts'
 import { meHandlers } from './me/handlers.ts'
 import { membershipHandlers } from './memberships/handlers.ts'
 import { gaugesOf } from './metrics/gauges.ts'
-import { measureRequests, metricsHandlers, metricsWith, type ReadMetrics } from './metrics/handlers.ts'
+import { metricsHandlers, metricsWith, type ReadMetrics } from './metrics/handlers.ts'
 import { countRevocations } from './metrics/instruments.ts'
 import { oauthHandlers } from './oauth/handlers.ts'
 import { permissionHandlers } from './permissions/handlers.ts'
@@ -66,8 +68,9 @@ import type { Tracing } from './tracing/tracing.ts'
 
 const OPERATIONS = operationsOf(CONTRACT)
 export const { version: VERSION } = CONTRACT.info as { version: string }
+const CHECK = operationNamed(OPERATIONS, 'evaluateAccess')
 /** An item of a batch is judged as the single check that it stands for. */
-const FIND_FAULTS = findFaultsOf(bodySchemaOf(OPERATIONS, 'evaluateAccess'))
+const FIND_FAULTS = findFaultsOf(bodySchemaOf(CHECK))
 
 const LONGEST_REQUEST_MS = 30_000 // the database gives up before
 /** Longer than load balancers keep an idle connection (60 s, mostly): one that they use again must still be open. */
@@ -77,7 +80,6 @@ const HEADERS_WITHIN_MS = 15_000
 const SLOW_CLIENTS_CHECKED_MS = 5_000
 const LARGEST_BODY_BYTES = 65_536
 const LONGEST_URL = 16_384 // what Node.js lets a request's headers be, its URL included
-const REQUEST_ID = /^[\w.:+/=-]{1,128}$/
 
 /** The settings that protect the service from its callers. */
 export type Protection = 'max_event_loop_delay_ms' | 'rate_limit' | 'bad_attempts' | 'trusted_proxies'
@@ -141,10 +143,7 @@ export const buildApp = async ({
     requestTimeout: LONGEST_REQUEST_MS,
     http: { headersTimeout: HEADERS_WITHIN_MS, connectionsCheckingInterval: SLOW_CLIENTS_CHECKED_MS },
     return503OnClosing: false, // what comes on a connection that is still open is answered
-    genReqId: ({ headers }) => {
-      const given = headers['x-request-id']
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
-    },
+    genReqId: ({ headers }) => requestIdOf(headers),
     logController,
     trustProxy: config.trusted_proxies?.join(',') ?? false,
     rewriteUrl: ({ url = '/' }) => withoutOriginal(url),
@@ -167,9 +166,13 @@ export const buildApp = async ({
     }),
   )
   await refuseUnderPressure(fastify, config.max_event_loop_delay_ms)
-  const traffic = new Traffic(fastify.server)
-  if (config.access_log) installAccessLog(fastify, log)
-  measureRequests(fastify)
+  const traffic = new Traffic()
+  fastify.server.prependListener('request', (_, response) => traffic.watch(response))
+  const note = noteWith(config.access_log ? log : undefined)
+  fastify.addHook(
+    'onResponse',
+    hook((request, reply) => note(answeredOf(request, reply))),
+  )
   allowPages(fastify, config.cors_origins)
   acceptEmptyJson(fastify)
   installProblems(fastify, config.issuer)
@@ -209,6 +212,7 @@ export const buildApp = async ({
   const { allow_loopback_issuers: allow_loopback } = config
   const issuer_keys = new IssuerKeys(guardedFetch({ allow_loopback }), clock)
   const strangers = new Strangers({ database, clock, issuer: config.issuer, keys: issuer_keys })
+  const evaluate = evaluateWith(facts, clock)
   const write = writeWith(database, clock, seal, settleWith(database, config.staleness_ms, pause))
   const handlers: Handlers = {
     ...tenantHandlers({ database, write }),
@@ -227,7 +231,7 @@ export const buildApp = async ({
     ...tokenHandlers({ config, database, clock, keys }),
     ...oauthHandlers({ config, database, write, clock, keys, api_keys, token_holders, issuer_keys }),
     ...authorizationHandlers({
-      ...{ database, facts, clock, issuer: config.issuer, findFaults: FIND_FAULTS },
+      ...{ database, facts, clock, evaluate, issuer: config.issuer, findFaults: FIND_FAULTS },
       listResources: listResourcesWith(database),
     }),
     ...forwardAuthHandlers({ issuer: config.issuer, clock, facts, api_keys, token_holders }),
@@ -237,11 +241,18 @@ export const buildApp = async ({
     ...metricsHandlers(metrics),
     ...docsHandlers(CONTRACT),
   }
+  const authorize = authorizeWith(database)
   mountContract(fastify, OPERATIONS, handlers, {
     authenticate: authenticateWith(api_keys, token_holders, limit),
     identify: identifyWith(api_keys, token_holders, strangers),
-    authorize: authorizeWith(database),
+    authorize,
   })
+  // Traces tell of what passes through Fastify.
+  if (tracing === undefined)
+    answerChecksFirst(fastify.server, {
+      ...{ operation: CHECK, api_keys, authorize, limit, evaluate, findFaults: FIND_FAULTS, note, traffic },
+      isBusy: () => lifecycle.draining || (config.max_event_loop_delay_ms > 0 && fastify.isUnderPressure()),
+    })
   return { fastify, traffic, streams, api_keys, epochs, memory, metrics, close: () => closeServer(fastify, traffic) }
 }
 

@@ -10,7 +10,7 @@ import { effective } from '../permissions/by-name.ts'
 import { apiKeyTarget } from '../revocations/targets.ts'
 import { after, type Soon } from '../soon.ts'
 import type { TenantStatus } from '../tenants/status.ts'
-import { hashOfPresented } from './presented.ts'
+import { type Presented, presentedBy } from './presented.ts'
 import { updateLastUsed } from './queries.ts'
 import { hashOf, isSecret } from './secrets.ts'
 
@@ -52,7 +52,7 @@ export class ApiKeys {
   }
 
   /** The root key, compared in constant time; it needs no look-up, so it works however the database is. */
-  root(credential: string, hash = hashOf(credential)): ApiKeyPrincipal | undefined {
+  root({ hash }: Pick<Presented, 'hash'>): ApiKeyPrincipal | undefined {
     if (!timingSafeEqual(hash, this.#root.hash)) return undefined
     this.#noteUse(this.#root.principal.id)
     return this.#root.principal
@@ -68,11 +68,18 @@ export class ApiKeys {
   }
 
   /** The same from memory, where it is there: as old as facts may be. */
-  recall(secret: string, address: string, hash = hashOfPresented(secret)): Soon<ApiKeyPrincipal | undefined> {
+  recall(secret: string, address: string, { hash, name } = presentedBy(secret)): Soon<ApiKeyPrincipal | undefined> {
     const kept: Kept<ApiKeyPrincipal> = { read: () => this.#read(secret, hash), namesOf }
-    return this.#attempts.find(address, secret, () =>
-      after(this.#cache.get(`secret:${hash.toString('latin1')}`, kept), (key) => this.#ifNotOver(key)),
-    )
+    return this.#attempts.find(address, secret, () => after(this.#cache.get(name, kept), (key) => this.#ifNotOver(key)))
+  }
+
+  /** Whose it is, if that is known without looking for it: the root key's, or from memory. Counts as no attempt. */
+  known(credential: string): ApiKeyPrincipal | undefined {
+    const presented = presentedBy(credential)
+    const root = this.root(presented)
+    if (root !== undefined || !this.#attempts.isGood(credential)) return root
+    const key = this.#cache.peek<ApiKeyPrincipal>(presented.name)
+    return key && this.#ifNotOver(key)
   }
 
   /** What has not the shape of a secret costs no look-up. */

@@ -5,20 +5,28 @@ import { hashOf } from './secrets.ts'
 
 const MOST_CHARACTERS = 4_000_000 // 4,000 tokens, or 75,000 keys
 
+/** A credential by its SHA-256. */
+export interface Presented {
+  hash: Buffer
+  /** What is known of it is kept under this; made once, because a text that was looked up before is found faster. */
+  name: string
+}
+
 /** @param most_characters of all credentials that are remembered; the least recently presented go first */
-export const rememberHashes = (most_characters: number) => {
-  const hashes = new LRUCache<string, Buffer>({
+export const rememberPresented = (most_characters: number) => {
+  const remembered = new LRUCache<string, Presented>({
     maxSize: most_characters,
-    sizeCalculation: (_hash, credential) => credential.length,
+    sizeCalculation: (_, credential) => credential.length,
   })
-  return (credential: string): Buffer => {
-    const known = hashes.get(credential)
+  return (credential: string): Presented => {
+    const known = remembered.get(credential)
     if (known !== undefined) return known
     const hash = hashOf(credential)
-    hashes.set(credential, hash)
-    return hash
+    const presented = { hash, name: `credential:${hash.toString('latin1')}` }
+    remembered.set(credential, presented)
+    return presented
   }
 }
 
-/** The SHA-256 of a credential that came with a request. */
-export const hashOfPresented = rememberHashes(MOST_CHARACTERS)
+/** Of a credential that came with a request. */
+export const presentedBy = rememberPresented(MOST_CHARACTERS)

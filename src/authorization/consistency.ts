@@ -70,12 +70,13 @@ export const readAtLeast = <T>(
   read: (fresh: boolean) => Soon<T>,
   revisionsOf: (found: T) => Revisions,
   stopwatch = REAL,
-): Soon<T> =>
-  after(read(false), (found) =>
-    demands.length === 0 || isReached(demands, revisionsOf(found))
-      ? found
-      : readUntil(demands, read, revisionsOf, stopwatch),
+): Soon<T> => {
+  const first = read(false)
+  if (demands.length === 0) return first
+  return after(first, (found) =>
+    isReached(demands, revisionsOf(found)) ? found : readUntil(demands, read, revisionsOf, stopwatch),
   )
+}
 
 const readUntil = async <T>(
   demands: readonly Demand[],

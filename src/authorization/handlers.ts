@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/scope.ts'
 import type { FactsSource } from '../freshness/facts-source.ts'
 import type { Handlers } from '../http/handlers.ts'
-import { evaluateWith, evaluationHandlers } from './evaluation.ts'
+import { type Evaluate, evaluationHandlers } from './evaluation.ts'
 import { evaluationsHandlers, type FindFaults } from './evaluations.ts'
 import { metadataHandlers } from './metadata.ts'
 import { actionSearchHandlers } from './search/actions.ts'
@@ -14,6 +14,7 @@ interface Services {
   database: Database
   facts: FactsSource
   clock: Clock
+  evaluate: Evaluate
   issuer: string
   findFaults: FindFaults
   listResources: ListResources
@@ -29,17 +30,15 @@ export const authorizationHandlers = ({
   database,
   facts,
   clock,
+  evaluate,
   issuer,
   findFaults,
   listResources,
-}: Services): Pick<Handlers, Mine> => {
-  const evaluate = evaluateWith(facts, clock)
-  return {
-    ...evaluationHandlers(evaluate),
-    ...evaluationsHandlers({ database, policies: facts.policies, clock, evaluate, findFaults }),
-    ...subjectSearchHandlers(database, facts.policies, clock),
-    ...resourceSearchHandlers(database, facts.policies, clock, listResources),
-    ...actionSearchHandlers(database, facts.policies, clock),
-    ...metadataHandlers(issuer),
-  }
-}
+}: Services): Pick<Handlers, Mine> => ({
+  ...evaluationHandlers(evaluate),
+  ...evaluationsHandlers({ database, policies: facts.policies, clock, evaluate, findFaults }),
+  ...subjectSearchHandlers(database, facts.policies, clock),
+  ...resourceSearchHandlers(database, facts.policies, clock, listResources),
+  ...actionSearchHandlers(database, facts.policies, clock),
+  ...metadataHandlers(issuer),
+})

@@ -161,12 +161,17 @@ const userIdOf = ({ type, id }: Pick<About, 'type' | 'id'>): string => (type ===
 
 export const knownOfMember = (found: MemberFacts | null): Known => {
   const member = found?.membership
-  if (!member) return knownOf(found, factsOfMember, null)
-  return knownOf(found, factsOfMember, { ...member, type: 'user', id: member.user_id }, member.has_resource_grants)
+  if (!member) return knownOf(found, factsOfMember, () => null)
+  return knownOf(
+    found,
+    factsOfMember,
+    () => ({ ...member, type: 'user', id: member.user_id }),
+    member.has_resource_grants,
+  )
 }
 
 export const knownOfApiKey = (found: ApiKeyFacts | null): Known =>
-  knownOf(found, factsOfApiKey, found?.api_key ? { ...NO_MEMBER, type: 'api_key', id: found.api_key.id } : null)
+  knownOf(found, factsOfApiKey, () => (found?.api_key ? { ...NO_MEMBER, type: 'api_key', id: found.api_key.id } : null))
 
 const NO_MEMBER = { groups: null, properties: null }
 
@@ -188,12 +193,13 @@ const known = new WeakMap<AtRevisions, Known>()
 const knownOf = <F extends MemberFacts | ApiKeyFacts>(
   found: F | null,
   factsOf: (found: F | null) => Facts,
-  subject: OfSubject | null,
+  subjectOf: () => OfSubject | null,
   is_of_resource = false,
 ): Known => {
   if (found === null) return NOTHING_KNOWN
   const before = known.get(found)
   if (before !== undefined) return before
+  const subject = subjectOf()
   const now = {
     ...{ facts: factsOf(found), conditions: found.conditions, is_of_resource, revisions: revisionsOf(found) },
     ...{ attributes: subject && attributesOf(found, subject), judging: null },

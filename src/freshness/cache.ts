@@ -94,6 +94,14 @@ export class Cache {
     return value === undefined ? this.#join(key, kept) : this.#read(key, kept)
   }
 
+  /** What is in memory and can be relied on; nothing is read where it is not. */
+  peek<V extends object>(key: string): V | undefined {
+    if (!this.#options.isCurrent()) return undefined
+    const value = this.#live(key) as V | undefined // a key begins with the kind of what is under it
+    if (value !== undefined) this.counts.hits++
+    return value
+  }
+
   evict(names: readonly string[]): void {
     for (const name of names) this.#evict(name)
     if (this.#evicted.length <= MOST_REMEMBERED) return

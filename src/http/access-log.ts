@@ -1,9 +1,8 @@
 // One line for each request. The line is written by hand, as pino would write it: through pino it takes three times as long,
 // and it is the only thing that every request logs.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type DestinationStream, type Logger, symbols } from 'pino'
-import { hook } from './hooks.ts'
-import type { RequestLog } from './logging.ts'
+import type { Operation } from './contract.ts'
+import type { Principal } from './principal.ts'
 
 // Segments as our addresses have them, and ids. Anything else may be a secret or an e-mail address in the wrong place; the
 // shortest root key has 32 characters.
@@ -16,47 +15,70 @@ export const pathOf = (url: string): string =>
     .map((segment) => (KNOWN_SEGMENT.test(segment) ? segment : '…'))
     .join('/')
 
-export const installAccessLog = (app: FastifyInstance, log: Logger): void => {
-  if (!log.isLevelEnabled('info')) return
+/** What is written of a request. */
+export interface Answered {
+  /** As `request-id.ts` has it. */
+  request_id: string
+  /** Which it is part of, if its caller or ours says so. */
+  trace_id: string | undefined
+  principal: Principal | undefined
+  method: string
+  url: string
+  operation: Operation | undefined
+  status: number
+  duration_ms: number
+}
+
+/** Undefined where nothing of it would be logged. */
+export const lineWriterOf = (log: Logger): ((answered: Answered) => void) | undefined => {
+  if (!log.isLevelEnabled('info')) return undefined
   const destination = Reflect.get(log, symbols.streamSym) as DestinationStream // pino has no other word for where it writes
-  app.addHook(
-    'onResponse',
-    hook((request, reply) => destination.write(lineOf(request, reply))),
-  )
+  return (answered) => destination.write(lineOf(answered))
 }
 
 const LEVEL = 30 // pino's number for info
 
-const lineOf = (request: FastifyRequest, reply: FastifyReply): string => {
-  const duration_ms = Math.round(reply.elapsedTime * 10) / 10
-  const log = request.log as RequestLog // as `logging.ts` makes it
-  const fields = JSON.stringify(log.fields).slice(1, -1) // it always has an id
-  return `{"level":${LEVEL},"time":"${now()}",${fields}${whose(log)},"method":"${request.method}",${where(request)},"status":${reply.statusCode},"duration_ms":${duration_ms},"msg":"request"}\n`
-}
-
-/** Its ids are ours. */
-const whose = ({ principal }: RequestLog): string => {
-  if (principal === undefined) return ''
-  const { kind, id, tenant_id } = principal
-  const own = `,"principal":"${kind}:${id}"`
-  return tenant_id === null ? own : `${own},"principal_tenant_id":"${tenant_id}"`
-}
-
-const where = ({ operation, url }: FastifyRequest): string => {
-  if (operation === undefined) return `"path":${JSON.stringify(pathOf(url))}`
-  const path = operation.url.includes(':') ? pathOf(url) : operation.url
-  return `"path":${JSON.stringify(path)},"operation_id":"${operation.operation_id}"`
+const lineOf = (answered: Answered): string => {
+  const { request_id, trace_id, principal, status } = answered
+  const duration_ms = Math.round(answered.duration_ms * 10) / 10
+  const trace = trace_id === undefined ? '"' : `","trace_id":"${trace_id}"`
+  return `${opening()}${request_id}${trace}${whose(principal)}${where(answered)}${status},"duration_ms":${duration_ms},"msg":"request"}\n`
 }
 
 let written_ms = 0
 let written = ''
 
 /** Written out once a millisecond at most. */
-const now = (): string => {
+const opening = (): string => {
   const ms = Date.now()
   if (ms !== written_ms) {
     written_ms = ms
-    written = new Date(ms).toISOString()
+    written = `{"level":${LEVEL},"time":"${new Date(ms).toISOString()}","request_id":"`
   }
   return written
+}
+
+/** Its ids are ours. */
+const whose = (principal: Principal | undefined): string => {
+  if (principal === undefined) return ''
+  const { kind, id, tenant_id } = principal
+  const own = `,"principal":"${kind}:${id}"`
+  return tenant_id === null ? own : `${own},"principal_tenant_id":"${tenant_id}"`
+}
+
+const known = new Map<Operation, string>()
+
+/** Written out once for each operation whose address is always the same, and that one method asks for. */
+const where = ({ operation, method, url }: Answered): string => {
+  if (operation === undefined) return whereOf(method, pathOf(url))
+  if (operation.url.includes(':') || operation.method !== method)
+    return whereOf(method, pathOf(url), operation.operation_id)
+  const text = known.get(operation) ?? whereOf(method, operation.url, operation.operation_id)
+  known.set(operation, text)
+  return text
+}
+
+const whereOf = (method: string, path: string, operation_id?: string): string => {
+  const what = operation_id === undefined ? '' : `,"operation_id":"${operation_id}"`
+  return `,"method":"${method}","path":${JSON.stringify(path)}${what},"status":`
 }

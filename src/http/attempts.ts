@@ -45,6 +45,11 @@ export class Attempts {
       : this.#note(address, credential, found)
   }
 
+  /** Whether it would be looked for, wherever it came from. */
+  isGood(credential: string): boolean {
+    return this.#most === 0 || this.#good.has(credential)
+  }
+
   #refuseTooMany(address: string): void {
     const { count, left_seconds } = this.#failures.look(address)
     if (count < this.#most) return

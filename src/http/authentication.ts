@@ -1,7 +1,7 @@
 // Who is calling? Runs in onRequest, before any body is parsed: a stranger gets 401, never a 400 that teaches the schema.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiKeys } from '../api-keys/authentication.ts'
-import { hashOfPresented } from '../api-keys/presented.ts'
+import { presentedBy } from '../api-keys/presented.ts'
 import { Problem } from '../errors.ts'
 import { isId } from '../ids.ts'
 import type { Strangers } from '../issuers/strangers.ts'
@@ -72,17 +72,17 @@ const principalOf = (
   credential: string,
   { apiKeys, tokenHolders, any_audience, bounded }: Finders,
 ): Soon<Principal> => {
-  const hash = hashOfPresented(credential)
-  const root = apiKeys.root(credential, hash)
+  const presented = presentedBy(credential)
+  const root = apiKeys.root(presented)
   if (root) return root
   if (isToken(credential)) {
-    return after(tokenHolders.find(credential, { any_audience, ...(bounded && { hash }) }), (holder) => {
+    return after(tokenHolders.find(credential, { any_audience, ...(bounded && { presented }) }), (holder) => {
       if (typeof holder === 'string') throw new Problem(holder)
       return holder
     })
   }
   return after(
-    bounded ? apiKeys.recall(credential, request.ip, hash) : apiKeys.find(credential, request.ip),
+    bounded ? apiKeys.recall(credential, request.ip, presented) : apiKeys.find(credential, request.ip),
     (principal) => {
       if (principal === undefined) throw new Problem('credential.invalid')
       return principal

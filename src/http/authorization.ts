@@ -13,6 +13,9 @@ import { type MemberPrincipal, mayDo, type Principal } from './principal.ts'
 
 type Fields = Record<string, unknown>
 
+/** What of a request says who asks, for what, and where. */
+export type Authorizable = Pick<FastifyRequest, 'principal' | 'params' | 'query' | 'body' | 'headers' | 'scope'>
+
 interface Item {
   kind: string
   missing: Code
@@ -32,7 +35,7 @@ const LOCATE = { name: 'locate', text: 'select tenantry.locate($1, $2) as value'
 
 export const authorizeWith =
   (database: Database) =>
-  (request: FastifyRequest, operation: Operation): Soon<void> => {
+  (request: Authorizable, operation: Operation): Soon<void> => {
     const { principal } = request
     if (operation.scope === 'platform' && principal.tenant_id !== null) throw new Problem('scope.platform_only')
     const named = namedTenant(request, operation)
@@ -43,7 +46,7 @@ export const authorizeWith =
     return awaitDemanded(database, request, operation, named).then(() => enter(database, request, named))
   }
 
-const enter = (database: Database, request: FastifyRequest, named: string | undefined): Soon<void> =>
+const enter = (database: Database, request: Authorizable, named: string | undefined): Soon<void> =>
   after(scopeOf(database, request, named), (scope) => {
     request.scope = scope
   })
@@ -54,7 +57,7 @@ const enter = (database: Database, request: FastifyRequest, named: string | unde
  */
 const awaitDemanded = (
   database: Database,
-  request: FastifyRequest,
+  request: Authorizable,
   operation: Operation,
   named: string | undefined,
 ): Promise<void> => {
@@ -65,7 +68,7 @@ const awaitDemanded = (
 }
 
 /** Only where the contract declares it: a `tenant_id` that a standard's open body happens to carry names nothing. */
-const namedTenant = (request: FastifyRequest, { tenant_named_in }: Operation): string | undefined => {
+const namedTenant = (request: Authorizable, { tenant_named_in }: Operation): string | undefined => {
   for (const part of tenant_named_in) {
     const { tenant_id } = (request[part] ?? {}) as Fields
     if (typeof tenant_id === 'string') return tenant_id
@@ -84,14 +87,14 @@ const requireActiveTenant = ({ tenant_status }: Principal, { suspended_allowed }
   if (tenant_status !== null && tenant_status !== 'active' && !suspended_allowed) throw new Problem('tenant.suspended')
 }
 
-const requirePermission = (principal: Principal, request: FastifyRequest, { permission, self }: Operation): void => {
+const requirePermission = (principal: Principal, request: Authorizable, { permission, self }: Operation): void => {
   if (permission === undefined || mayDo(principal, permission)) return
   if (principal.kind === 'membership' && isSelf(principal, request, self)) return
   throw new Problem('permission.missing', { detail: `This needs the permission ${permission}.` })
 }
 
 /** A narrowed token was made for what it names, and not to speak for its user as a whole. */
-const isSelf = ({ id, user_id, token }: MemberPrincipal, request: FastifyRequest, self: Operation['self']): boolean => {
+const isSelf = ({ id, user_id, token }: MemberPrincipal, request: Authorizable, self: Operation['self']): boolean => {
   if (self === 'tenant') return true
   if (isNarrowed(token)) return false
   if (self === 'membership') return isOwnMembership(id, request)
@@ -99,7 +102,7 @@ const isSelf = ({ id, user_id, token }: MemberPrincipal, request: FastifyRequest
   return self === 'each_subject' && itemsOf(request.body as Fields).every((item) => isAbout(user_id, item))
 }
 
-const isOwnMembership = (membership_id: string, request: FastifyRequest): boolean =>
+const isOwnMembership = (membership_id: string, request: Authorizable): boolean =>
   (request.params as Fields).membership_id === membership_id
 
 const isAbout = (user_id: string, check: unknown): boolean => {
@@ -108,7 +111,7 @@ const isAbout = (user_id: string, check: unknown): boolean => {
 }
 
 /** A tenant's credential always works in its tenant; a platform's where it points, else everywhere. */
-const scopeOf = (database: Database, request: FastifyRequest, tenant_id: string | undefined): Soon<Scope> => {
+const scopeOf = (database: Database, request: Authorizable, tenant_id: string | undefined): Soon<Scope> => {
   if (request.principal.tenant_id !== null) return { tenant_id: request.principal.tenant_id }
   if (tenant_id === undefined) return scopeOfItem(database, request.params as Fields)
   // A list in a tenant that does not exist would look like an empty one; everything else finds out by itself.

@@ -90,11 +90,12 @@ export const operationsOf = (contract: unknown): Operation[] => {
   return operations
 }
 
+export const operationNamed = (operations: readonly Operation[], operation_id: string): Operation =>
+  operations.find((each) => each.operation_id === operation_id) ?? refuse(operation_id, 'there is no such operation')
+
 /** What the body of an operation must be. */
-export const bodySchemaOf = (operations: readonly Operation[], operation_id: string): Schema => {
-  const { body } = operations.find((each) => each.operation_id === operation_id)?.schema ?? {}
-  return (body ?? refuse(operation_id, 'there is no such operation, or it has no body')) as Schema
-}
+export const bodySchemaOf = ({ operation_id, schema }: Operation): Schema =>
+  (schema.body ?? refuse(operation_id, 'the operation has no body')) as Schema
 
 const operationOf = (
   document: Document,
@@ -319,8 +320,11 @@ const callOf = (request: FastifyRequest, operation: Operation): Record<keyof Cal
 export const MIN_REVISION = 'tenantry-min-revision'
 
 /** A header that the operation does not declare was not validated, and means nothing to it. */
-export const declaredHeader = (name: string, request: FastifyRequest, { headers }: Operation): unknown =>
-  headers.includes(name) ? request.headers[name] : undefined
+export const declaredHeader = (
+  name: string,
+  request: Pick<FastifyRequest, 'headers'>,
+  { headers }: Operation,
+): unknown => (headers.includes(name) ? request.headers[name] : undefined)
 
 const send = (reply: FastifyReply, operation: Operation, answer: Answer): FastifyReply => {
   const type = operation.content_types[answer.status]

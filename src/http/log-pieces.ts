@@ -2,7 +2,7 @@
 // destination gathers too, but measures all it has gathered at every line.
 import type { DestinationStream } from 'pino'
 
-const PIECE = 8_192 // characters
+const PIECE = 65_536 // characters
 const LONGEST_MS = 50
 
 /** Where pieces go. */

@@ -60,7 +60,7 @@ export const logRequests = ({ log }: FastifyInstance): void => {
 export const noteTrace = ({ headers, log }: FastifyRequest): void => {
   const trace_id = traceIdIn(headers.traceparent)
   const requestLog = log as RequestLog // as it is made above
-  if (trace_id !== undefined && requestLog.fields.trace_id === undefined) requestLog.follow(trace_id)
+  if (trace_id !== undefined && requestLog.trace_id === undefined) requestLog.follow(trace_id)
 }
 
 /**
@@ -69,14 +69,16 @@ export const noteTrace = ({ headers, log }: FastifyRequest): void => {
  */
 export class RequestLog implements FastifyBaseLogger {
   readonly #log: Parent
-  /** What the request has to do with, besides whose it is. */
-  readonly fields: Fields
+  /** Its id, as Fastify gives it. */
+  readonly #fields: Fields
   principal: Principal | undefined
+  /** Which it is part of. */
+  trace_id: string | undefined
   #child: FastifyBaseLogger | undefined
 
   constructor(log: Parent, fields: Fields) {
     this.#log = log
-    this.fields = fields
+    this.#fields = fields
   }
 
   /** Who it turned out to be. */
@@ -86,7 +88,7 @@ export class RequestLog implements FastifyBaseLogger {
 
   /** Part of which trace it is. */
   follow(trace_id: string): void {
-    this.fields.trace_id = trace_id
+    this.trace_id = trace_id
   }
 
   get level(): string {
@@ -122,7 +124,10 @@ export class RequestLog implements FastifyBaseLogger {
   }
 
   get #own(): FastifyBaseLogger {
-    this.#child ??= this.#log.child({ ...this.fields, ...(this.principal && fieldsOf(this.principal)) })
+    const { trace_id, principal } = this
+    this.#child ??= this.#log.child({
+      ...{ ...this.#fields, ...(trace_id !== undefined && { trace_id }), ...(principal && fieldsOf(principal)) },
+    })
     return this.#child
   }
 }

@@ -1,19 +1,18 @@
 // The requests that are under way: what has to end before a server stops.
-import type { Server } from 'node:http'
+import type { ServerResponse } from 'node:http'
 
 export class Traffic {
   #underWay = 0
   #whenQuiet: () => void = () => {}
+  readonly #end = (): void => {
+    this.#underWay--
+    if (this.#underWay === 0) this.#whenQuiet()
+  }
 
-  constructor(server: Server) {
-    const end = (): void => {
-      this.#underWay--
-      if (this.#underWay === 0) this.#whenQuiet()
-    }
-    server.on('request', (_request, response) => {
-      this.#underWay++
-      response.on('close', end) // which comes once
-    })
+  /** From now until it is answered, or nobody waits for the answer any more. */
+  watch(response: ServerResponse): void {
+    this.#underWay++
+    response.on('close', this.#end) // which comes once
   }
 
   /** Resolves when nothing is under way, or after that time. A steady stream of requests never falls quiet. */

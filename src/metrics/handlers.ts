@@ -1,10 +1,8 @@
 // The metrics as text: for a platform credential on the main port, and for anybody on a port of their own (METRICS_PORT).
 import { createServer, type Server } from 'node:http'
-import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
 import type { Handlers } from '../http/handlers.ts'
-import { hook } from '../http/hooks.ts'
-import { counted, measureRequest, watchProcess } from './instruments.ts'
+import { counted, watchProcess } from './instruments.ts'
 
 export type ReadMetrics = () => Promise<string>
 
@@ -17,15 +15,6 @@ export const metricsWith = (gauges: Registry): ReadMetrics => {
 export const metricsHandlers = (read: ReadMetrics): Pick<Handlers, 'getMetrics'> => ({
   getMetrics: async () => ({ status: 200, body: await read(), headers: { 'Cache-Control': 'no-store' } }),
 })
-
-export const measureRequests = (app: FastifyInstance): void => {
-  app.addHook(
-    'onResponse',
-    hook(({ operation }, { statusCode, elapsedTime }) =>
-      measureRequest(operation?.operation_id, statusCode, elapsedTime),
-    ),
-  )
-}
 
 /** For Prometheus in a private network: it answers nothing but /metrics, and asks for no credential. */
 export const metricsServer = (read: ReadMetrics): Server =>

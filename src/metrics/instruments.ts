@@ -24,14 +24,20 @@ const measured = new Gathered<{ operation: string; status: number }>((labels, va
   durations.observe(labels, value),
 )
 
-const decisions = new Counter({
+new Counter({
   name: 'tenantry_decisions_total',
   help: 'Decisions of checks, single and in batches, by outcome and reason.',
   labelNames: ['decision', 'reason'],
-  collect: () => decided.handOver(),
   registers,
+  collect() {
+    for (const [decision, counts] of Object.entries(decided)) {
+      for (const [reason, count] of counts) this.inc({ decision, reason }, count)
+      counts.clear()
+    }
+  },
 })
-const decided = new Gathered<{ decision: string; reason: string }>((labels, value) => decisions.inc(labels, value))
+/** Since the last look, by reason: the library takes longer to count a decision than it takes to make it. */
+const decided = { allow: new Map<string, number>(), deny: new Map<string, number>() }
 
 const tokens = new Counter({
   name: 'tenantry_tokens_issued_total',
@@ -60,8 +66,10 @@ const NONE = 'none'
 export const measureRequest = (operation: string = NONE, status: number, elapsed_ms: number): void =>
   measured.add({ operation, status }, elapsed_ms / 1000)
 
-export const countDecision = ({ decision, reason }: Outcome): void =>
-  decided.add({ decision: decision ? 'allow' : 'deny', reason: reason.code }, 1)
+export const countDecision = ({ decision, reason: { code } }: Outcome): void => {
+  const counts = decision ? decided.allow : decided.deny
+  counts.set(code, (counts.get(code) ?? 0) + 1)
+}
 
 export type IssuedBy = 'api' | 'client_credentials' | 'token_exchange'
 

@@ -1,6 +1,6 @@
 // An API key as an OAuth client: its id is the client_id, its secret the client_secret (RFC 6749 §2.3.1).
 import type { ApiKeys } from '../api-keys/authentication.ts'
-import { isSecret } from '../api-keys/secrets.ts'
+import { hashOf, isSecret } from '../api-keys/secrets.ts'
 import { OAuthError } from '../http/oauth-errors.ts'
 import type { ApiKeyPrincipal } from '../http/principal.ts'
 
@@ -56,7 +56,8 @@ const credentialsOf = ({ authorization, body }: Shown): Credentials => {
 /** @throws OAuthError `invalid_client`, or `invalid_request` when it shows itself twice */
 export const authenticateClient = async (apiKeys: ApiKeys, shown: Shown): Promise<ApiKeyPrincipal> => {
   const { id, secret } = credentialsOf(shown)
-  const key = apiKeys.root(secret) ?? (isSecret(secret) ? await apiKeys.find(secret, shown.address) : undefined)
+  const key =
+    apiKeys.root({ hash: hashOf(secret) }) ?? (isSecret(secret) ? await apiKeys.find(secret, shown.address) : undefined)
   const claimed = [id, shown.body.client_id].filter((each) => each !== undefined)
   if (!key || claimed.some((each) => each !== key.id)) throw unauthenticated()
   return key

@@ -9,7 +9,7 @@ import {
   TenantryError,
   type Verifier,
 } from '@tenantry/client'
-import { hashOfPresented } from '../api-keys/presented.ts'
+import { type Presented, presentedBy } from '../api-keys/presented.ts'
 import {
   type BearerFacts,
   isRevoked,
@@ -95,14 +95,14 @@ export class TokenHolders {
   /**
    * The principal on our own API, or why there is none. A machine has none there: it uses its key.
    * @param any_audience whether one that is for another service will do
-   * @param hash the token's, where its holder may be known from memory
+   * @param presented the token, where its holder may be known from memory
    */
   find(
     token: string,
-    { any_audience, hash }: { any_audience: boolean; hash?: Buffer },
+    { any_audience, presented }: { any_audience: boolean; presented?: Presented },
   ): Soon<MemberPrincipal | Refusal> {
     const audience = any_audience ? (audienceOf(token) ?? '') : this.#issuer
-    return after(hash ? this.recall(token, audience, hash) : this.holderOf(token, audience), (holder) =>
+    return after(presented ? this.recall(token, audience, presented) : this.holderOf(token, audience), (holder) =>
       typeof holder === 'string' ? holder : (principalOf(holder) ?? 'token.invalid'),
     )
   }
@@ -113,9 +113,9 @@ export class TokenHolders {
   }
 
   /** The same from memory, where it is there: as old as facts may be, but never past its end. */
-  recall(token: string, audience: string, hash = hashOfPresented(token)): Soon<Holder | Refusal> {
+  recall(token: string, audience: string, { name } = presentedBy(token)): Soon<Holder | Refusal> {
     const now = this.#clock()
-    const found = this.#cache.get<Verified>(`token:${hash.toString('latin1')}:${audience}`, {
+    const found = this.#cache.get<Verified>(`${name}:${audience}`, {
       read: () => this.#verify(token, audience),
       isKept: (verified) => typeof this.#decide(verified) !== 'string',
       suffices: (verified) => 'bearer' in verified && now.getTime() < verified.bearer.claims.exp * 1_000,

@@ -1,19 +1,19 @@
 // What is remembered of credentials is their hash, and only of so many; whether one is good is another matter.
 import t from 'tap'
-import { rememberHashes } from '../../src/api-keys/presented.ts'
+import { rememberPresented } from '../../src/api-keys/presented.ts'
 import { hashOf } from '../../src/api-keys/secrets.ts'
 import { aService } from '../support/service.ts'
 
 t.test('the hash is the same as ever, once made', async (t) => {
-  const remembered = rememberHashes(100)
-  t.same(remembered('one'), hashOf('one'))
+  const remembered = rememberPresented(100)
+  t.same(remembered('one').hash, hashOf('one'))
   t.equal(remembered('one'), remembered('one'))
-  t.not(remembered('one'), remembered('two'))
-  t.same(remembered('one '), hashOf('one '), 'no two texts share one')
+  t.not(remembered('one').name, remembered('two').name)
+  t.same(remembered('one ').hash, hashOf('one '), 'no two texts share one')
 })
 
 t.test('only so much is remembered, and what is too long is not', async (t) => {
-  const remembered = rememberHashes(100)
+  const remembered = rememberPresented(100)
   const first = remembered('a'.repeat(60))
   remembered('b'.repeat(60))
   t.not(remembered('a'.repeat(60)), first)

@@ -35,3 +35,16 @@ t.test('without the setting no page may, and OPTIONS is a method like any other'
   t.equal(answer.status, 405)
   t.equal(answer.headers['access-control-allow-origin'], undefined)
 })
+
+t.test('a page that asks for checks is told the same, though others are answered before', async (t) => {
+  const { id: tenant_id } = await open.aTenant({ owner: { user_id: 'vera' } })
+  const caller = await open.overHttp((await open.anApiKey({ tenant_id })).secret)
+  const question = {
+    ...{ subject: { type: 'user', id: 'vera' }, action: { name: 'read' } },
+    resource: { type: 'invoice', id: '1' },
+  }
+  for (let asked = 0; asked < 3; asked++) {
+    const answer = await caller.post('/access/v1/evaluation', question, { origin: PAGE })
+    t.match(answer, { status: 200, body: { decision: true }, headers: { 'access-control-allow-origin': PAGE } })
+  }
+})

@@ -23,10 +23,10 @@ t.test('lines are gathered until a piece is full', async (t) => {
   const { outlet, written } = anOutlet()
   const pieces = new LogPieces(outlet)
   const line = `${'x'.repeat(99)}\n`
-  for (let count = 1; count < 82; count++) pieces.write(line)
+  for (let count = 1; count < 656; count++) pieces.write(line)
   t.same(written, [])
   pieces.write(line)
-  t.same(written, [line.repeat(82)])
+  t.same(written, [line.repeat(656)])
 })
 
 t.test('what is gathered does not wait for long', async (t) => {

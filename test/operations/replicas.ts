@@ -7,7 +7,7 @@ import type { Failover } from '../../src/epochs/watch.ts'
 import type { Pause } from '../../src/freshness/settling.ts'
 import { makeLog } from '../../src/http/logging.ts'
 import { assembleService, type Service } from '../../src/service.ts'
-import { Caller, TEST_CONFIG } from '../support/service.ts'
+import { Caller, injected, TEST_CONFIG } from '../support/service.ts'
 
 export const ISSUER = TEST_CONFIG.issuer
 
@@ -60,6 +60,6 @@ export const aReplica = async (
     return stopped
   }
   t.teardown(stop)
-  const as = (credential: string) => new Caller(service, credential)
+  const as = (credential: string) => new Caller(injected(service), credential)
   return { service, root: as(secrets.root_api_key), as, stop }
 }

@@ -2,6 +2,7 @@
 // says. Builders make what a test needs through the API.
 import { randomBytes } from 'node:crypto'
 import type { components } from '@tenantry/client/contract'
+import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { Database } from '../../src/database/scope.ts'
 import { makeLog } from '../../src/http/logging.ts'
@@ -22,18 +23,49 @@ export interface Answer {
   text: string
 }
 
+interface Sent {
+  method: Method
+  url: string
+  headers: Record<string, string>
+  /** An object is sent as JSON. */
+  payload?: string | object
+}
+
+/** How a request reaches the service. */
+type Way = (sent: Sent) => Promise<Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'body'>>
+
+/** Through the framework, without a socket. */
+export const injected =
+  ({ app }: Service): Way =>
+  (sent) =>
+    app.fastify.inject(sent)
+
+/** As everybody else reaches it. */
+const served =
+  (address: string): Way =>
+  async ({ method, url, headers, payload }) => {
+    const isText = typeof payload === 'string'
+    const type = payload === undefined || isText ? {} : { 'content-type': 'application/json' }
+    const body = payload === undefined || isText ? (payload ?? null) : JSON.stringify(payload)
+    const response = await fetch(address + url, { method, headers: { ...type, ...headers }, body })
+    return {
+      ...{ statusCode: response.status, headers: Object.fromEntries(response.headers) },
+      body: await response.text(),
+    }
+  }
+
 /** Speaks to the service with one credential. */
 export class Caller {
-  readonly #service: Service
+  readonly #way: Way
   readonly #credential: string | undefined
 
-  constructor(service: Service, credential: string | undefined) {
-    this.#service = service
+  constructor(way: Way, credential: string | undefined) {
+    this.#way = way
     this.#credential = credential
   }
 
   async call(method: Method, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-    const answer = await this.#service.app.fastify.inject({
+    const answer = await this.#way({
       method,
       url,
       headers: {
@@ -75,6 +107,7 @@ export class TestService {
   readonly logged: Json[]
   readonly time: { now: Date }
   #names = 0
+  #address: Promise<string> | undefined
 
   constructor(
     service: Service,
@@ -105,7 +138,13 @@ export class TestService {
   }
 
   as(credential: string | undefined): Caller {
-    return new Caller(this.service, credential)
+    return new Caller(injected(this.service), credential)
+  }
+
+  /** The same through a socket on loopback; checks are answered before the framework there. */
+  async overHttp(credential: string | undefined): Promise<Caller> {
+    this.#address ??= this.service.app.fastify.listen({ host: '127.0.0.1', port: 0 })
+    return new Caller(served(await this.#address), credential)
   }
 
   get root(): Caller {
