@@ -17,6 +17,17 @@ export const instant = (text: string): string => {
 
 export const instantOrNever = (text: string): string => (text === 'never' ? text : instant(text))
 
+/** An object, as JSON has it. */
+export const jsonObject = (text: string): { [name: string]: unknown } => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  } catch {
+    // as wrong as what is JSON and no object
+  }
+  throw new InvalidArgumentError('It is an object in JSON, e.g. \'{"amount": 100}\'.')
+}
+
 /** An option that may be given several times. */
 export const several = (text: string, before: string[] = []): string[] => [...before, text]
 

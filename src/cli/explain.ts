@@ -3,7 +3,7 @@ import type { Reason, ResourceRef } from '@tenantry/client'
 import type { components } from '@tenantry/client/contract'
 import type { Command } from 'commander'
 import type { ConditionReason } from '../authorization/conditions.ts'
-import { given } from './arguments.ts'
+import { given, jsonObject } from './arguments.ts'
 import { UsageError } from './failures.ts'
 import { print, printable } from './output.ts'
 import { onService, type ServiceOptions, withService } from './service.ts'
@@ -14,6 +14,7 @@ type Answered = NonNullable<components['schemas']['EvaluationContext']['reason']
 interface Options extends ServiceOptions {
   tenant?: string
   resourceId?: string
+  context?: { [name: string]: unknown }
 }
 
 interface Question {
@@ -28,6 +29,11 @@ export const addExplainCommand = (program: Command): void => {
     .argument('<permission>', 'what it is about, e.g. invoice:write')
     .option('--tenant <tenant>', "its id or slug (a tenant's own key may leave it out)")
     .option('--resource-id <id>', 'of which invoice, say; grants may be on that one only')
+    .option(
+      '--context <json>',
+      'what else the check would say, for policies and logins: acr, auth_time, amount …',
+      jsonObject,
+    )
     .action(explain)
 }
 
@@ -49,7 +55,7 @@ const questionOf = (subject: string, permission: string): Question => {
 const explain = (
   named: string,
   permission: string,
-  { tenant, resourceId = '-', ...options }: Options,
+  { tenant, resourceId = '-', context: told, ...options }: Options,
 ): Promise<void> => {
   const { subject, resource_type, action } = questionOf(named, permission)
   return withService(options, async (tenantry) => {
@@ -59,7 +65,7 @@ const explain = (
       subject,
       action: { name: action },
       resource: { type: resource_type, id: resourceId },
-      context: { explain: true, ...given({ tenant_id }) },
+      context: { ...told, explain: true, ...given({ tenant_id }) },
     }
     const { decision, context } = await unwrap(tenantry.POST('/access/v1/evaluation', { body }))
     const { reason, revisions = {} } = context ?? {}

@@ -116,6 +116,23 @@ t.test('explains in words why somebody may or may not do something, and as JSON'
   t.match(await tenantry('explain', 'user_vera', 'invoice:read'), { code: 1, err: /tenant.required/ })
 })
 
+t.test('explains what policies and logins make of it, when it is told what the check would say', async (t) => {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const text = 'forbid (principal, action == Action::"invoice:read", resource) when { context.amount > 100 };'
+  const { id: tenant_id } = await json('tenants', 'show', 'acme')
+  const body = JSON.stringify({ tenant_id, key: 'small-ones', text })
+  t.equal((await fetch(`${service.url}/policies`, { method: 'POST', headers, body })).status, 201)
+  const explained = (context: string) =>
+    tenantry('explain', 'user_vera', 'invoice:read', '--tenant', 'acme', '--context', context)
+  t.match(await explained('{"amount": 100}'), { code: 0, out: /^Yes: / })
+  t.match(await explained('{"amount": 101, "explain": false}'), {
+    code: 0,
+    out: /^No: .*\nWhy: the policy small-ones /,
+  })
+  for (const wrong of ['amount=1', '[]', 'null', '7'])
+    t.match(await explained(wrong), { code: 2, err: /It is an object in JSON/ }, wrong)
+})
+
 t.test('on this machine the embedded root key is found, elsewhere it is not sent', async (t) => {
   t.equal((await run(['tenants', 'list'], { ...embedded, TENANTRY_URL: service.url })).code, 0)
   const elsewhere = await runProcess(['tenants', 'list'], { ...embedded, TENANTRY_URL: 'http://tenantry.invalid' })
