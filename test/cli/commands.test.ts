@@ -119,7 +119,8 @@ t.test('explains in words why somebody may or may not do something, and as JSON'
 t.test('explains what policies and logins make of it, when it is told what the check would say', async (t) => {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
   const text = 'forbid (principal, action == Action::"invoice:read", resource) when { context.amount > 100 };'
-  const { id: tenant_id } = await json('tenants', 'show', 'acme')
+  const { data } = await json('tenants', 'list')
+  const { id: tenant_id } = data.find(({ slug }: { slug: string }) => slug === 'acme')
   const body = JSON.stringify({ tenant_id, key: 'small-ones', text })
   t.equal((await fetch(`${service.url}/policies`, { method: 'POST', headers, body })).status, 201)
   const explained = (context: string) =>
