@@ -96,7 +96,8 @@ export class ApiKeys {
   }
 
   #noteUse(id: string): void {
-    this.#used.set(id, Math.floor(this.#clock().getTime() / MINUTE_MS) * MINUTE_MS)
+    const minute = Math.floor(this.#clock().getTime() / MINUTE_MS) * MINUTE_MS
+    if (this.#used.get(id) !== minute) this.#used.set(id, minute)
   }
 
   /** Writes what was noted since the last time. Called every minute and at the end; losing it loses only a time. */

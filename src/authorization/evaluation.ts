@@ -12,7 +12,7 @@ import { countDecision } from '../metrics/instruments.ts'
 import { after, type Soon } from '../soon.ts'
 import { circumstancesOf } from './circumstances.ts'
 import { type Circumstances, decideUnder, type Outcome } from './conditions.ts'
-import { type Demand, demandsIn, IN_CONTEXT, IN_HEADER, readAtLeast } from './consistency.ts'
+import { type Demand, demandsIn, IN_CONTEXT, IN_HEADER, type Revisions, readAtLeast } from './consistency.ts'
 import { type About, type Known, NOTHING_KNOWN, readKnown } from './subjects.ts'
 
 type Schemas = components['schemas']
@@ -95,6 +95,8 @@ export const answerTo = ({ question, circumstances, explain }: Check, known: Kno
 export const mismatch = ({ context }: EvaluationRequest): EvaluationResponse =>
   answerOf(MISMATCH, NOTHING_KNOWN, context?.explain === true)
 
+const revisionsOf = ({ revisions }: Known): Revisions => revisions
+
 interface Asked extends Asking {
   body: EvaluationRequest
   min_revision: string | undefined
@@ -108,11 +110,8 @@ export const evaluateWith =
     const { body, min_revision } = asked
     const check = checkOf(asked, body)
     if (check === undefined) return mismatch(body)
-    const known = readAtLeast(
-      demandsOf(check, min_revision),
-      (fresh) => readKnown(facts, check.about, fresh, check.question.permission),
-      ({ revisions }) => revisions,
-    )
+    const read = (fresh: boolean) => readKnown(facts, check.about, fresh, check.question.permission)
+    const known = readAtLeast(demandsOf(check, min_revision), read, revisionsOf)
     return after(known, (found) => answerTo(check, found, clock()))
   }
 

@@ -5,6 +5,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { components } from '@tenantry/client/contract'
 import type { ApiKeys } from '../api-keys/authentication.ts'
+import type { Scope } from '../database/scope.ts'
 import type { Note } from '../http/answered.ts'
 import type { Authorizable } from '../http/authorization.ts'
 import type { Operation } from '../http/contract.ts'
@@ -124,14 +125,28 @@ const evaluated = (
     const body = plainJson(bytes)
     if (body === undefined || findFaults(body).length > 0) return undefined
     requireStorable(body)
-    const asking: Authorizable = { principal, params: {}, query: {}, body, headers, scope: 'platform' }
-    if (authorize(asking, operation) instanceof Promise) return undefined
+    const scope = scopes.get(principal) ?? scopeOf(authorize, { principal, headers, body }, operation)
+    if (scope === undefined) return undefined
     const rate = limit?.(principal)
-    const asked = { principal, scope: asking.scope, body: body as EvaluationRequest, min_revision: undefined } // just validated
+    const asked = { principal, scope, body: body as EvaluationRequest, min_revision: undefined } // just validated
     return { principal, bytes, headers: rate, body: evaluate(asked) }
   } catch {
     return undefined
   }
+}
+
+/** What a key may ask here does not depend on what it asks: who is known to be authorized stays so for as long as it is known. */
+const scopes = new WeakMap<ApiKeyPrincipal, Scope>()
+
+const scopeOf = (
+  authorize: Services['authorize'],
+  asking: Pick<Authorizable, 'principal' | 'headers' | 'body'> & { principal: ApiKeyPrincipal },
+  operation: Operation,
+): Scope | undefined => {
+  const request: Authorizable = { ...asking, params: {}, query: {}, scope: 'platform' }
+  if (authorize(request, operation) instanceof Promise) return undefined
+  scopes.set(asking.principal, request.scope)
+  return request.scope
 }
 
 /** What the framework's parser looks at twice is left to it: escapes, and names that are not for objects of ours. */
