@@ -1,6 +1,7 @@
 // A check of a member never asked about before, beside one prepared select through pg: `npm start --prefix bench -- cold`. The same
 // row as in large.mjs, in a database that is filled in seconds, and with all processor time that either side takes, PostgreSQL's
-// included: two cores are shared by all of them, so the rates follow from it.
+// included: two cores are shared by all of them, so the rates follow from it. And beside somebody's own route, which asks the
+// same of the database through the same HTTP.
 import { postgresCpuMs, postmasterOf } from './at-size.mjs'
 import { addMembers, addTenants } from './filling.mjs'
 import { load } from './load.mjs'
@@ -37,17 +38,25 @@ const measured = (child, postmaster, seconds, run) => async () => {
 export const coldRow = async ({ service, secret, owner_url }, running, { seconds, alternate }) => {
   const users = await fill((text) => onServer(owner_url, text))
   const select = await running('select.mjs', { owner_url, in_flight: 16 })
+  const route = await running('bare-pg.mjs', { owner_url })
   const postmaster = await postmasterOf(owner_url)
   let next = 0
   const bodyOf = () => questionOf(users[next++ % ASKED])
-  const what = { url: `${service.address}/access/v1/evaluation`, credential: secret, bodyOf }
+  const asking = ({ child }, address) => {
+    const what = { url: `${address}/access/v1/evaluation`, credential: secret, bodyOf }
+    return measured(child, postmaster, seconds, async () => (await load(child, seconds, what)).rate)
+  }
   const others = users.slice(ASKED, ASKED + 20_000)
   const sides = [
-    measured(service.child, postmaster, seconds, async () => (await load(service.child, seconds, what)).rate),
+    asking(service, service.address),
     measured(select.child, postmaster, seconds, () => select.ask({ users: others, seconds })),
+    asking(route, route.ready),
   ]
   for (const side of sides) for (let round = 0; round < WARM_ROUNDS; round++) await side()
-  const [ours, theirs] = await alternate(...sides)
-  const [what_is_ours, beside] = ['a member never asked about before', 'one prepared select through pg']
-  return [row(`${what_is_ours}; CPU with PostgreSQL’s`, beside, ours, theirs)]
+  const [ours, selects, theirs] = await alternate(...sides)
+  const what = 'a member never asked about before; CPU with PostgreSQL’s'
+  return [
+    row(what, 'one prepared select through pg, without HTTP', ours, selects),
+    row(what, 'a Fastify route that makes one prepared select', ours, theirs),
+  ]
 }

@@ -125,10 +125,13 @@ try {
   rows.push(row('members never asked about before', 'one prepared select through pg', cold, selected))
   await select.stop()
   notes.push(`The process: ${inMb(before)} before ${next} more memberships were read, ${inMb(rss())} after.`)
-  const remembered = await startModule('remembered.mjs', {}, undefined, ['--expose-gc'])
+  const remembered = await startModule('remembered.mjs', { database_url: place.database_url }, undefined, [
+    '--expose-gc',
+  ])
   for (const count of [100_000, 200_000]) {
-    const { bytes, kept } = await remembered.ask({ count })
-    notes.push(`Of ${count} memberships ${kept} are kept, ${Math.round(bytes)} bytes each.`)
+    const { bytes, kept, counted } = await remembered.ask({ users: all.slice(0, count) })
+    const each = `${Math.round(bytes)} bytes each, counted as ${Math.round(counted / kept)}`
+    notes.push(`Of ${count} memberships ${kept} are kept, ${each}.`)
   }
   await remembered.stop()
 

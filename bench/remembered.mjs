@@ -1,43 +1,31 @@
-// What a membership in memory takes: as many as are kept at most, each with one of the built-in roles, as the database tells it.
+// What a membership in memory takes: as many as are kept at most, read from the database as many at a time as a busy service does.
+import { openPostgres } from '../dist/database/connection.js'
+import { Database } from '../dist/database/scope.js'
 import { Cache } from '../dist/freshness/cache.js'
 import { factsThrough } from '../dist/freshness/facts-source.js'
-import { newId } from '../dist/ids.js'
+import { PolicySets } from '../dist/policies/sets.js'
 import { answerWith } from './processes.mjs'
 
 const MOST = 100_000
+const AT_A_TIME = 16
 
-/** Stands for the database: each answer is parsed anew, as pg does. */
-const database = {
-  call: async (_, tenant_id, user_id) =>
-    JSON.parse(
-      JSON.stringify({
-        tenant: { id: tenant_id, slug: 'a-tenant-of-many', status: 'active' },
-        ...{ revision: 1_000, platform_revision: 10, by_name: [] },
-        membership: {
-          ...{ id: newId(), user_id, status: 'active', expires_at: null, signed_out_at: null },
-          roles: [
-            { key: 'member', permissions: ['*:read', '*:write', 'tenantry.tenant:read'], excludes: ['billing:*'] },
-          ],
-        },
-      }),
-    ),
-}
+const { database_url } = JSON.parse(process.argv[2])
+const database = new Database(openPostgres(database_url, () => {}))
 
-const fill = async (count) => {
+const fill = async (users) => {
   const cache = new Cache({
-    most: MOST,
-    most_bytes: 128_000_000,
-    elapsed: () => 0,
-    isCurrent: () => true,
-    longest_ms: 500,
+    ...{ most: MOST, most_bytes: 128_000_000, longest_ms: 500 },
+    ...{ elapsed: () => 0, isCurrent: () => true },
   })
-  const facts = factsThrough(cache, database, undefined)
+  const facts = factsThrough(cache, database, new PolicySets(database))
   globalThis.gc()
   const before = process.memoryUsage().heapUsed
-  const tenants = Array.from({ length: count / 100 }, newId)
-  for (let number = 0; number < count; number++) await facts.ofUser(tenants[number % tenants.length], `user_${number}`)
+  for (let next = 0; next < users.length; next += AT_A_TIME) {
+    const some = users.slice(next, next + AT_A_TIME)
+    await Promise.all(some.map(({ tenant_id, user_id }) => facts.ofUser(tenant_id, user_id)))
+  }
   globalThis.gc()
-  return { bytes: (process.memoryUsage().heapUsed - before) / cache.size, kept: cache.size }
+  return { bytes: (process.memoryUsage().heapUsed - before) / cache.size, kept: cache.size, counted: cache.bytes }
 }
 
-answerWith('ready', ({ count }) => fill(count))
+answerWith('ready', ({ users }) => fill(users))
