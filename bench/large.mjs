@@ -2,11 +2,12 @@
 // Like run.mjs it compares and decides nothing; it takes about three minutes, one of them to fill the database.
 import { readFileSync } from 'node:fs'
 import { ensureBuilt } from '../bin/build.mjs'
+import { addMembers, addTenants } from './filling.mjs'
 import { load } from './load.mjs'
 import { pinThisProcess, startModule } from './processes.mjs'
 import { quantilesOf, row, table } from './table.mjs'
 
-const [TENANTS, LARGEST, FEW, MANY] = [10_000, 200_000, 10_000, 1_000_000]
+const [FEW, MANY] = [10_000, 1_000_000]
 const [ROUNDS, SECONDS, HOT, IN_FLIGHT] = [7, 1, 1_000, 16]
 const PATH = '/access/v1/evaluation'
 
@@ -18,33 +19,9 @@ const { service, secret, owner_url, post } = place
 pinThisProcess()
 const sql = (text) => onServer(owner_url, text)
 
-const addTenants = async () => {
-  await sql(
-    `create table public.bench_tenants as select gen_random_uuid() as id, n from generate_series(1, ${TENANTS}) n`,
-  )
-  await sql(`insert into tenantry.histories (id, revision, head_hash) select id, 1, '' from public.bench_tenants`)
-  await sql(`insert into tenantry.tenants (id, slug, name, status, settings, metadata, revision, created_at, updated_at)
-    select id, 'bench-' || n, 'Tenant', 'active', '{}', '{}', 1, now(), now() from public.bench_tenants`)
-}
-
-/** The first tenant gets a fifth, the others share the rest. References are right by construction, so nothing looks them up. */
-const addMembers = async (from, to) => {
-  const share = LARGEST / MANY
-  await sql(`set session_replication_role = replica;
-    create temporary table added as
-      select t.id as tenant_id, gen_random_uuid() as id, 'bench_' || g.n as user_id
-      from generate_series(${from + 1}, ${to}) as g (n)
-      join public.bench_tenants t on t.n = case when g.n % ${1 / share} = 0 then 1 else 2 + g.n % ${TENANTS - 1} end;
-    insert into tenantry.memberships (tenant_id, id, user_id, status, properties, revision, created_at, updated_at)
-      select tenant_id, id, user_id, 'active', '{}', 1, now(), now() from added;
-    insert into tenantry.membership_roles (tenant_id, membership_id, role_id, role_history_id)
-      select a.tenant_id, a.id, r.id, r.history_id from added a, tenantry.roles r where r.key = 'member' and r.built_in`)
-  await sql('vacuum analyze tenantry.memberships, tenantry.membership_roles, tenantry.tenants')
-}
-
 const someUsers = (count, where = 'true') =>
   sql(`select tenant_id, user_id from tenantry.memberships where user_id like 'bench_%' and ${where}
-    order by id limit ${count}`)
+    order by md5(id::text) limit ${count}`)
 
 const questionOf = ({ tenant_id, user_id }) => ({
   subject: { type: 'user', id: user_id },
@@ -98,11 +75,13 @@ try {
     rows.push(row(`${HOT} hot members of ${what}`, 'a bare Fastify route', ours, theirs))
     return quantilesOf(ours.map(({ rate }) => rate)).p50
   }
-  await addTenants()
-  await addMembers(0, FEW)
+  await addTenants(sql)
+  await addMembers(sql, 0, FEW)
+  await sql('vacuum analyze')
   await hotAmong('10,000 memberships')
   const began = performance.now()
-  await addMembers(FEW, MANY)
+  await addMembers(sql, FEW, MANY)
+  await sql('vacuum analyze')
   notes.push(`Filling it took ${Math.round((performance.now() - began) / 1000)} s.`)
   const peak = await hotAmong('1,000,000 memberships')
   await bare.stop()
