@@ -49,7 +49,7 @@ interface Options {
 }
 
 /** Measured: an entry, its names and what keeps them in order (bench/remembered.mjs). */
-const BYTES_OF_ANY = 700
+const BYTES_OF_ANY = 950
 const MOST_REMEMBERED = 10_000 // evictions during readings; after that, no reading under way is kept
 
 export class Cache {

@@ -8,7 +8,7 @@ import { Cache } from './cache.ts'
 import { type FactsSource, factsThrough } from './facts-source.ts'
 import { Following } from './following.ts'
 
-/** Memberships with a role or two take 1.1 KB each (docs/performance.md); with long roles, fewer fit in. */
+/** Memberships with a role or two take 1.5 KB each (docs/performance.md), so these are as many as fit in, or fewer with long roles. */
 const MOST_KEPT = 100_000
 const MOST_BYTES = 128_000_000
 const SHORTEST_POLL_MS = 10
