@@ -13,7 +13,9 @@ for (const file of ['.taprc', 'package-lock.json']) hash.update(readFileSync(at(
 const wanted = hash.digest('hex')
 
 if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== wanted) {
-  const { status } = spawnSync(process.execPath, [at('node_modules/tap/dist/esm/run.mjs'), 'build'], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [at('node_modules/tap/dist/esm/run.mjs'), 'build'], {
+    stdio: 'inherit',
+  })
   if (status === 0) writeFileSync(STAMP, wanted)
   process.exitCode = status ?? 1
 }
